@@ -2,7 +2,9 @@ package runtime
 
 import (
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Call is one attempt at an agent call, as an engine hands it to whoever runs agents.
@@ -129,7 +131,10 @@ func appendField(b []byte, name, s string) []byte {
 		return b
 	}
 	b = append(append(append(b, '"'), name...), `":`...)
-	return append(appendString(b, s), ',')
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	return append(appendQuoted(b, s), ',')
 }
 
 func appendInt(b []byte, name string, n int64) []byte {

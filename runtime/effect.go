@@ -1,6 +1,9 @@
 package runtime
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Effects is everything a running pattern can do to the world. Each branch of a run has its own; an engine implements it.
 type Effects interface {
@@ -26,14 +29,17 @@ type Group interface {
 	// ended (Settled). Failures, and every end in a cancellable group, are durable before Next returns. Every index is
 	// returned exactly once; ok is false when the group is drained.
 	//
-	// The err of a branch that was cancelled is a *Error of code Cancelled, or the cause given to Cancel; a branch that the
-	// group's Timeout ended has code Timeout.
+	// The err of a branch that was cancelled is a *Error of code Cancelled, whatever the branch itself came to; its Cause is
+	// what was given to Cancel, or ErrDeadline when the fork's Timeout ended it.
 	Next() (i int, v any, err error, ok bool)
 
 	// Cancel stops the rest: every undelivered branch is cancelled, even if its answer just arrived (it is charged).
 	// Next joins them.
 	Cancel(cause error)
 }
+
+// ErrDeadline is the cause of a branch that its fork's Timeout cancelled.
+var ErrDeadline = errors.New("the fork's time was up")
 
 // Order says in which order a Group returns its successes.
 type Order uint8

@@ -1,0 +1,277 @@
+// Package runtime compiles patterns and runs them.
+//
+// A pattern is a Starlark program that is a pure function of its effects: what agents answer, when a sleep ends, what
+// a person decides. The package names those effects, the events they cause and the errors they end in, and leaves performing
+// them to an engine. It knows no clock, no network, no file and no randomness of its own.
+//
+// The parts, in the order in which a run passes through them: Parse and Compile make a Program; Program.Run runs main on a
+// Branch; builtins reach the world through Branch.Do and Fork; Encode and Decode carry values across as Payloads.
+package runtime
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// ABI names the language as a running pattern sees it. A run is pinned to it.
+const ABI = "1"
+
+// Environment is what a script can say beyond Starlark itself.
+type Environment struct {
+	Builtins starlark.StringDict
+}
+
+// Program is a compiled load graph. It is immutable, and any number of runs may share it at the same time.
+type Program struct {
+	Name   string // of the main file
+	Digest string // sha256 over all files, the compiler, the language and the names of the builtins, in hex
+	Meta   Meta
+	Asks   []Mention // agents that the source names by a literal, in order, each name once
+	main   *starlark.Function
+}
+
+// Mention is a name that the source states.
+type Mention struct {
+	Name string
+	Pos  syntax.Position
+}
+
+// Meta is what a pattern says of itself with pattern(...).
+type Meta struct {
+	Description string
+	Agents      []string
+	Budget      BudgetLimits
+}
+
+// BudgetLimits bounds what a run may cost. Zero means no bound.
+type BudgetLimits struct {
+	Tokens       int64
+	CostMicroUSD int64
+	Calls        int64
+	Seconds      float64
+}
+
+// Compile makes a program of a load graph: files in an order in which each comes after those it loads, the main file last.
+// find gives the name of the file that a label of a file means. Modules are initialised here, once for all runs. Errors
+// are a *SourceError, or a *Error from top-level code.
+func Compile(files []*File, find func(from, label string) string, env Environment) (*Program, error) {
+	globals := make(map[string]starlark.StringDict, len(files))
+	c := &compilation{meta: new(Meta)}
+	for _, f := range files {
+		g, err := c.module(f, globals, find, env)
+		if err != nil {
+			return nil, err
+		}
+		globals[f.Name] = g
+	}
+	last := files[len(files)-1]
+	main, err := mainOf(last, globals[last.Name])
+	if err != nil {
+		return nil, err
+	}
+	p := &Program{Name: last.Name, Digest: digest(files, env), Meta: *c.meta, main: main}
+	p.Asks = mentions(files, "agent")
+	return p, nil
+}
+
+// compilation is the state of one Compile.
+type compilation struct{ meta *Meta }
+
+// metaKey is where a thread that loads a module keeps the Meta to fill.
+const metaKey = "parallax.meta"
+
+// initSteps bounds the top-level code of one module.
+const initSteps = 5_000_000
+
+func (c *compilation) module(f *File, globals map[string]starlark.StringDict, find func(from, label string) string, env Environment) (starlark.StringDict, error) {
+	prog, err := f.compile(env)
+	if err != nil {
+		return nil, err
+	}
+	t := &starlark.Thread{
+		Name:  f.Name,
+		Print: func(*starlark.Thread, string) {},
+		Load: func(_ *starlark.Thread, label string) (starlark.StringDict, error) {
+			return globals[find(f.Name, label)], nil
+		},
+	}
+	t.SetMaxExecutionSteps(initSteps)
+	t.SetLocal(metaKey, c.meta)
+	g, err := prog.Init(t, env.Builtins)
+	if err != nil {
+		return nil, (&Branch{}).explain(err)
+	}
+	g.Freeze()
+	return g, nil
+}
+
+// MetaOf gives what pattern(...) fills while the main file is loaded, and nil at any other time.
+func MetaOf(t *starlark.Thread) *Meta {
+	m, _ := t.Local(metaKey).(*Meta)
+	return m
+}
+
+func mainOf(f *File, globals starlark.StringDict) (*starlark.Function, error) {
+	at := syntax.MakePosition(&f.Name, 1, 1)
+	main, ok := globals["main"]
+	if !ok {
+		return nil, Wrong("no-main", at, "add one: def main(question): ...", "%s has no main function", f.Name)
+	}
+	fn, ok := main.(*starlark.Function)
+	if !ok {
+		return nil, Wrong("no-main", at, "write def main(question): ...", "main is a %s, not a function", main.Type())
+	}
+	return fn, nil
+}
+
+// mentions finds calls of a builtin whose first argument is a literal string.
+func mentions(files []*File, builtin string) []Mention {
+	var found []Mention
+	for _, f := range files {
+		syntax.Walk(f.Syntax, func(n syntax.Node) bool {
+			call, ok := n.(*syntax.CallExpr)
+			if !ok || len(call.Args) == 0 {
+				return true
+			}
+			fn, _ := call.Fn.(*syntax.Ident)
+			lit, _ := call.Args[0].(*syntax.Literal)
+			if fn == nil || lit == nil || fn.Name != builtin {
+				return true
+			}
+			name, ok := lit.Value.(string)
+			if ok && !slices.ContainsFunc(found, func(m Mention) bool { return m.Name == name }) {
+				found = append(found, Mention{name, lit.TokenPos})
+			}
+			return true
+		})
+	}
+	return found
+}
+
+// Param is an input of a pattern.
+type Param struct {
+	Name     string
+	Default  starlark.Value // nil when the input is required
+	Required bool
+}
+
+// Params lists the inputs, in the order of main's parameters.
+func (p *Program) Params() []Param {
+	params := make([]Param, 0, p.main.NumParams())
+	n := p.main.NumParams()
+	if p.main.HasKwargs() {
+		n--
+	}
+	if p.main.HasVarargs() {
+		n--
+	}
+	for i := range n {
+		name, _ := p.main.Param(i)
+		def := p.main.ParamDefault(i)
+		params = append(params, Param{Name: name, Default: def, Required: def == nil})
+	}
+	return params
+}
+
+// Doc is main's docstring.
+func (p *Program) Doc() string { return p.main.Doc() }
+
+// InputError says that the inputs do not fit main's parameters.
+type InputError struct {
+	Name    string // the input concerned
+	Message string
+	Hint    string
+}
+
+func (e *InputError) Error() string { return e.Message }
+
+// Bind checks inputs, a JSON object, against main's parameters. Its error is an *InputError.
+func (p *Program) Bind(inputs Payload) error {
+	_, err := p.bind(inputs)
+	return err
+}
+
+func (p *Program) bind(inputs Payload) ([]starlark.Tuple, error) {
+	if len(inputs) == 0 {
+		inputs = Payload("{}")
+	}
+	v, err := Decode(inputs)
+	if err != nil {
+		return nil, &InputError{Message: "the inputs are " + err.Error()}
+	}
+	dict, ok := v.(*starlark.Dict)
+	if !ok {
+		return nil, &InputError{Message: fmt.Sprintf("the inputs are a %s, want an object with the fields of main", v.Type())}
+	}
+	kwargs := dict.Items()
+	given := make(map[string]bool, len(kwargs))
+	names := p.inputNames()
+	for _, kv := range kwargs {
+		name := string(kv[0].(starlark.String))
+		if !slices.Contains(names, name) && !p.main.HasKwargs() {
+			return nil, unknownInput(name, names)
+		}
+		given[name] = true
+	}
+	for _, param := range p.Params() {
+		if param.Required && !given[param.Name] {
+			return nil, &InputError{
+				Name:    param.Name,
+				Message: fmt.Sprintf("the input %q is missing", param.Name),
+				Hint:    fmt.Sprintf("add --input %s=VALUE", param.Name),
+			}
+		}
+	}
+	return kwargs, nil
+}
+
+func (p *Program) inputNames() []string {
+	var names []string
+	for _, param := range p.Params() {
+		names = append(names, param.Name)
+	}
+	return names
+}
+
+func unknownInput(name string, names []string) *InputError {
+	e := &InputError{Name: name, Message: fmt.Sprintf("there is no input %q", name)}
+	if near := Nearest(name, names); near != "" {
+		e.Hint = fmt.Sprintf("did you mean %q?", near)
+	} else if len(names) == 0 {
+		e.Hint = "main takes no inputs"
+	} else {
+		e.Hint = "main takes " + strings.Join(names, ", ")
+	}
+	return e
+}
+
+// Config is what a run is pinned to besides its program.
+type Config struct {
+	Limits Limits
+	Seed   uint64 // of random() and uuid()
+}
+
+// Run runs main on fx and gives its result. An error that belongs to the pattern is a *Error, wrong inputs an *InputError;
+// any other error is the host's, and the run can be resumed.
+func (p *Program) Run(fx Effects, inputs Payload, cfg Config) (result Payload, err error) {
+	kwargs, err := p.bind(inputs)
+	if err != nil {
+		return nil, err
+	}
+	b := &Branch{run: &run{program: p, limits: cfg.Limits.WithDefaults(), seed: cfg.Seed}, fx: fx}
+	b.live = b.run.limits.LiveBranches
+	defer recovered("", &err)
+	v, err := starlark.Call(b.thread("main"), p.main, nil, kwargs)
+	if err != nil {
+		return nil, b.explain(err)
+	}
+	out, err := Encode(v)
+	if err != nil {
+		return nil, &Error{Code: Script, Message: "the result of main: " + err.Error(), Trace: []Frame{{Func: "main", Pos: p.main.Position().String()}}}
+	}
+	return out, nil
+}

@@ -1,0 +1,105 @@
+package runtime
+
+import (
+	"errors"
+	"strings"
+
+	"go.starlark.net/starlark"
+)
+
+// explain turns whatever ended a branch's script into the error that leaves it: a *Error with the branch's frames in front
+// of those of the branches below, or the host's error.
+func (b *Branch) explain(err error) error {
+	if host, ok := errors.AsType[*HostError](err); ok {
+		return host
+	}
+	frames := b.frames(err)
+	if b.stop != nil {
+		if host, ok := errors.AsType[*HostError](b.stop); ok {
+			return host
+		}
+		err = b.stop
+	}
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return &Error{Code: Script, Message: b.message(err), Hint: b.frozenHint(err), Trace: frames, Cause: err}
+	}
+	traced := *e
+	traced.Trace = append(frames, e.Trace...)
+	return &traced
+}
+
+// frames is the stack at which err left Starlark code: that of the innermost EvalError.
+func (b *Branch) frames(err error) []Frame {
+	var inner *starlark.EvalError
+	for at := err; at != nil; at = errors.Unwrap(at) {
+		if e, ok := at.(*starlark.EvalError); ok {
+			inner = e
+		}
+	}
+	if inner == nil {
+		return nil
+	}
+	frames := make([]Frame, 0, len(inner.CallStack))
+	for _, f := range inner.CallStack {
+		frame := Frame{Func: f.Name, Branch: b.path}
+		if f.Pos.Filename() != "<builtin>" {
+			frame.Pos = f.Pos.String()
+		}
+		frames = append(frames, frame)
+	}
+	return frames
+}
+
+// message is err's text without what Starlark puts around it.
+func (b *Branch) message(err error) string {
+	if e, ok := errors.AsType[*starlark.EvalError](err); ok {
+		return clipText(e.Msg)
+	}
+	return clipText(err.Error())
+}
+
+// maxMessage bounds the text of an error in bytes.
+const maxMessage = 8 << 10
+
+func clipText(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxMessage], "") + " ..."
+}
+
+// frozenHint says what froze a value that a script tried to change, and what to do instead.
+func (b *Branch) frozenHint(err error) string {
+	if !strings.Contains(err.Error(), "frozen") {
+		return ""
+	}
+	const copyIt = "change a copy instead: list(x), dict(x) or x + [y]"
+	for at := b; at != nil; at = at.parent {
+		if n := len(at.forks); n > 0 {
+			return "what crosses a fork is frozen, here by " + at.forks[n-1] + "; " + copyIt
+		}
+	}
+	return "values made while a module is loaded are frozen afterwards; " + copyIt
+}
+
+// Caught gives the error that `attempt` may hand to the script as data, with its frames, or nil when err must go on.
+func Caught(t *starlark.Thread, err error) *Error {
+	b, noBranch := BranchOf(t)
+	if noBranch != nil || b.stop != nil {
+		return nil
+	}
+	e, ok := b.explain(err).(*Error)
+	if !ok || !e.Catchable() {
+		return nil
+	}
+	return e
+}
+
+// CallerPos is where the script called the builtin that runs on t: file:line:col.
+func CallerPos(t *starlark.Thread) string {
+	if t.CallStackDepth() < 2 {
+		return ""
+	}
+	return t.CallFrame(1).Pos.String()
+}
