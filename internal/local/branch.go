@@ -1,0 +1,90 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// branch is one branch's runtime.Effects. It is used by one goroutine.
+type branch struct {
+	x     *execution
+	run   *Run
+	ctx   context.Context // ends when the branch's fork is cancelled, or one above it
+	path  runtime.Path
+	n     int // effects and forks so far
+	now   time.Time
+	depth int // child runs above
+}
+
+// Do implements runtime.Effects.
+func (b *branch) Do(e runtime.Effect) (runtime.Payload, error) {
+	b.n++
+	if err := b.Checkpoint(); err != nil {
+		return nil, err
+	}
+	p, err := b.do(runtime.Address{Path: b.path, N: b.n}, e)
+	b.tick()
+	return p, err
+}
+
+func (b *branch) do(at runtime.Address, e runtime.Effect) (runtime.Payload, error) {
+	switch e := e.(type) {
+	case runtime.AgentCall:
+		return b.call(at, e)
+	case runtime.AgentLookup:
+		return b.lookup(e)
+	case runtime.Emit:
+		b.emit(runtime.Event{Kind: e.Kind, Addr: at, Name: e.Name, Value: e.Data})
+		return runtime.Null, nil
+	case runtime.Sleep:
+		return b.sleep(at, e)
+	case runtime.WaitSignal:
+		return b.wait(at, e)
+	case runtime.Approval:
+		return b.approve(at, e)
+	case runtime.ChildRun:
+		return b.child(at, e)
+	case runtime.Budget:
+		return b.x.ledger.remaining(e.Of, b.x.clock()), nil
+	}
+	return nil, fmt.Errorf("the engine does not know the effect %T", e)
+}
+
+// Checkpoint implements runtime.Effects.
+func (b *branch) Checkpoint() error {
+	if b.ctx.Err() == nil {
+		return nil
+	}
+	return cancelled(context.Cause(b.ctx))
+}
+
+// Now implements runtime.Effects.
+func (b *branch) Now() time.Time { return b.now }
+
+// tick moves the branch's time on to the clock's, never back.
+func (b *branch) tick() {
+	if now := b.x.clock().UTC(); now.After(b.now) {
+		b.now = now
+	}
+}
+
+// emit sends an event of this branch if anybody listens.
+func (b *branch) emit(e runtime.Event) {
+	if b.x.Emit == nil {
+		return
+	}
+	e.Run, e.At, e.Branch = b.run.ID, b.x.clock().UTC(), b.path
+	b.x.journal.add(e)
+}
+
+// cancelled is the error of a branch that was stopped.
+func cancelled(cause error) *runtime.Error {
+	e := runtime.ErrCancelled()
+	if cause != nil && cause != context.Canceled {
+		e.Message, e.Cause = "cancelled: "+cause.Error(), cause
+	}
+	return e
+}

@@ -1,0 +1,140 @@
+package local
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"hash/fnv"
+	"time"
+
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// defaultRetry is what an agent that declares itself idempotent gets without the script's consent.
+var defaultRetry = runtime.RetryPolicy{
+	Attempts: 3, Backoff: 500 * time.Millisecond, Factor: 2, Max: 30 * time.Second,
+	On: []runtime.Code{runtime.Unavailable},
+}
+
+// call asks an agent, and asks again where that is allowed.
+func (b *branch) call(at runtime.Address, e runtime.AgentCall) (runtime.Payload, error) {
+	info, ok := b.x.Agents.Info(e.Agent)
+	if !ok {
+		return nil, unknownAgent(e.Agent, b.x.Agents.Lookup(""))
+	}
+	if e.Timeout == 0 {
+		e.Timeout = info.Timeout
+	}
+	if e.Timeout == 0 {
+		e.Timeout = DefaultTimeout
+	}
+	if e.Retry.Attempts == 0 && info.Idempotent {
+		e.Retry = defaultRetry
+	}
+	c := runtime.Call{AgentCall: e, Run: b.run.ID, ID: b.run.ID + "/" + at.String()}
+	if b.x.Watch {
+		c.Watch = func(p runtime.Progress) {
+			b.emit(runtime.Event{Kind: runtime.AgentProgress, Addr: at, Agent: e.Agent, Progress: &p})
+		}
+	}
+	for {
+		c.Attempt++
+		answer, err := b.attempt(at, c)
+		if err == nil {
+			return b.answered(at, c, answer)
+		}
+		failed, ok := errors.AsType[*runtime.Error](err)
+		if !ok {
+			return nil, err
+		}
+		if again, err := b.again(at, c, failed); !again {
+			return nil, err
+		}
+	}
+}
+
+// attempt makes one attempt within the run's budget.
+func (b *branch) attempt(at runtime.Address, c runtime.Call) (runtime.Answer, error) {
+	hold, err := b.reserve(at)
+	if err != nil {
+		return runtime.Answer{}, err
+	}
+	b.emit(runtime.Event{Kind: runtime.AgentCalled, Addr: at, Agent: c.Agent, Text: c.Task, Value: c.Input, N: c.Attempt})
+	ctx, cancel := b.x.ledger.bound(b.ctx)
+	defer cancel()
+	answer, callErr := b.x.Agents.Call(ctx, c)
+	b.settle(at, hold, answer.Usage)
+	if callErr == nil {
+		return answer, b.Checkpoint()
+	}
+	if err := b.Checkpoint(); err != nil {
+		return answer, err
+	}
+	if why, ok := errors.AsType[*runtime.Error](context.Cause(ctx)); ok {
+		return answer, why
+	}
+	return answer, callErr
+}
+
+func (b *branch) answered(at runtime.Address, c runtime.Call, a runtime.Answer) (runtime.Payload, error) {
+	a.Agent, a.Attempts = c.Agent, c.Attempt
+	if b.x.Emit != nil {
+		b.emit(runtime.Event{
+			Kind: runtime.AgentAnswered, Addr: at, Agent: c.Agent, N: c.Attempt,
+			Value: a.Value, Confidence: a.Confidence, Usage: &a.Usage,
+		})
+	}
+	return a.Payload(), nil
+}
+
+// again decides what follows a failed attempt: another one after a pause, or the error for the script.
+func (b *branch) again(at runtime.Address, c runtime.Call, failed *runtime.Error) (bool, error) {
+	e := *failed
+	e.Agent, e.Attempts = c.Agent, c.Attempt
+	event := runtime.Event{Kind: runtime.AgentFailed, Addr: at, Agent: c.Agent, N: c.Attempt, Error: &e}
+	if e.Code == runtime.Cancelled {
+		event.Kind, event.Error = runtime.AgentCancelled, nil
+	}
+	if !c.Retry.Allows(&e, c.Attempt) {
+		b.emit(event)
+		return false, &e
+	}
+	pause := max(jittered(c.Retry.Wait(c.Attempt), c.ID, c.Attempt), retryAfter(&e))
+	event.Kind, event.For = runtime.AgentRetrying, pause
+	b.emit(event)
+	if err := b.pause(pause); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// jittered spreads a pause over 50 to 100 % of it, by the call and attempt, so that a retry storm disperses and a
+// replay does the same.
+func jittered(d time.Duration, id string, attempt int) time.Duration {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(id))
+	_ = binary.Write(h, binary.BigEndian, int64(attempt))
+	return d/2 + time.Duration(float64(d/2)*float64(h.Sum64()>>11)/(1<<53))
+}
+
+// retryAfter is the pause that the agent itself asked for.
+func retryAfter(e *runtime.Error) time.Duration {
+	ms, ok := detail(e.Details, "retry_after_ms")
+	if !ok {
+		return 0
+	}
+	return min(time.Duration(ms)*time.Millisecond, 5*time.Minute)
+}
+
+func (b *branch) lookup(e runtime.AgentLookup) (runtime.Payload, error) {
+	found := b.x.Agents.Lookup(e.Capability)
+	if len(found) < e.Min {
+		err := runtime.Errorf(runtime.NotFound, "%d agents declare the capability %q, at least %d are needed", len(found), e.Capability, e.Min)
+		err.Hint = "add capabilities = [\"" + e.Capability + "\"] to agents in parallax.toml"
+		return nil, err
+	}
+	if e.Count > 0 && len(found) > e.Count {
+		found = found[:e.Count]
+	}
+	return names(found), nil
+}

@@ -1,0 +1,152 @@
+// Package local runs patterns in this process: branches are goroutines, nothing is written.
+//
+// An Engine is configuration and may run any number of patterns at once. Each run is an execution; each branch of it has a
+// branch value, which is that branch's runtime.Effects.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// Agents answers agent calls.
+type Agents interface {
+	// Call makes one attempt. It bounds the agent's work by c.Timeout, queueing excluded, and returns soon after ctx ends,
+	// whatever the agent does. What the agent did wrong is a *runtime.Error; any other error is the host's.
+	Call(ctx context.Context, c runtime.Call) (runtime.Answer, error)
+
+	// Info gives what is known of the agent of that name.
+	Info(name string) (runtime.AgentInfo, bool)
+
+	// Lookup gives the agents that declare a capability, sorted by name; "" means all agents.
+	Lookup(capability string) []runtime.AgentInfo
+}
+
+// People decides what a pattern asks people.
+type People interface {
+	// Decide gives the JSON object {choice, by, comment}.
+	Decide(ctx context.Context, a runtime.Approval) (runtime.Payload, error)
+}
+
+// NeedsPerson says that a run waits for something that can never come: nobody is there to decide or to signal.
+type NeedsPerson struct{ What string }
+
+func (e *NeedsPerson) Error() string { return e.What }
+
+// Engine runs patterns.
+type Engine struct {
+	Agents  Agents
+	People  People                                             // nil means nobody: an approval is a *NeedsPerson
+	Signals *Signals                                           // nil means none will come
+	Budget  runtime.BudgetLimits                               // of each run, beside the pattern's own; the smaller bound holds
+	Now     func() time.Time                                   // nil means time.Now
+	Watch   bool                                               // emit what agents say before they answer
+	Open    func(from, label string) (*runtime.Program, error) // finds the patterns that run() names; nil means there are none
+
+	// Emit receives every event of a run in Seq order and is never called concurrently for one run. It must return
+	// quickly: the branch that caused the event waits for it. Nil means nobody listens.
+	Emit func(runtime.Event)
+}
+
+// DefaultTimeout is how long an attempt may take when neither the script nor the configuration says.
+const DefaultTimeout = time.Minute
+
+// Run is one execution of a pattern.
+type Run struct {
+	ID      string
+	Program *runtime.Program
+	Inputs  runtime.Payload // a JSON object
+	Config  runtime.Config
+}
+
+// Run runs the pattern to its end and returns when no branch of it is left. Errors are those of runtime.Program.Run; when
+// ctx ends, a *runtime.Error of code Cancelled, or ctx's cause where that is a *runtime.Error.
+func (e *Engine) Run(ctx context.Context, r Run) (runtime.Payload, error) {
+	x := &execution{Engine: e, journal: &journal{emit: e.Emit}}
+	if x.Now == nil {
+		x.clock = time.Now
+	} else {
+		x.clock = e.Now
+	}
+	x.start = x.clock().UTC()
+	x.ledger = newLedger(tighter(e.Budget, r.Program.Meta.Budget), x.start)
+	return x.run(ctx, r, 0)
+}
+
+// execution is what a run and its child runs share.
+type execution struct {
+	*Engine
+	journal *journal
+	ledger  *ledger
+	clock   func() time.Time
+	start   time.Time
+}
+
+func (x *execution) run(ctx context.Context, r Run, depth int) (runtime.Payload, error) {
+	main := &branch{x: x, run: &r, ctx: ctx, now: x.clock().UTC(), depth: depth}
+	main.emit(runtime.Event{Kind: runtime.RunStarted, Name: r.Program.Name, Value: r.Inputs})
+	result, err := r.Program.Run(main, r.Inputs, r.Config)
+	main.tick()
+	if err == nil {
+		main.emit(runtime.Event{Kind: runtime.RunDone, Value: result})
+		return result, nil
+	}
+	err = causeOf(ctx, err)
+	failed, ok := errors.AsType[*runtime.Error](err)
+	if ok {
+		main.emit(runtime.Event{Kind: runtime.RunFailed, Error: failed})
+	} else {
+		main.emit(runtime.Event{Kind: runtime.RunSuspended, Text: err.Error()})
+	}
+	return nil, err
+}
+
+// causeOf gives the reason why a run was cancelled where whoever cancelled it gave one.
+func causeOf(ctx context.Context, err error) error {
+	e, ok := errors.AsType[*runtime.Error](err)
+	if !ok || e.Code != runtime.Cancelled {
+		return err
+	}
+	why, ok := errors.AsType[*runtime.Error](context.Cause(ctx))
+	if !ok {
+		return err
+	}
+	traced := *why
+	traced.Trace = e.Trace
+	return &traced
+}
+
+// journal numbers events and hands them on.
+type journal struct {
+	mu   sync.Mutex
+	seq  uint64
+	emit func(runtime.Event)
+}
+
+func (j *journal) add(e runtime.Event) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.seq++
+	e.Seq = j.seq
+	j.emit(e)
+}
+
+func unknownAgent(name string, known []runtime.AgentInfo) *runtime.Error {
+	names := make([]string, len(known))
+	for i, a := range known {
+		names[i] = a.Name
+	}
+	e := runtime.Errorf(runtime.NotFound, "agent %q: no agent of that name is configured", name)
+	e.Agent = name
+	if near := runtime.Nearest(name, names); near != "" {
+		e.Hint = fmt.Sprintf("did you mean %q?", near)
+	} else {
+		e.Hint = fmt.Sprintf("add [agents.%s] to parallax.toml", name)
+	}
+	return e
+}

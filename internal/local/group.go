@@ -1,0 +1,215 @@
+package local
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// group is a running fork. Workers take indices in order, so at most Limit branches live and none is started early.
+type group struct {
+	spec   runtime.ForkSpec
+	at     runtime.Address
+	parent *branch
+	body   func(i int, fx runtime.Effects) (any, error)
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+
+	mu      sync.Mutex
+	changed sync.Cond // an outcome can be delivered, or the last worker ended
+	outs    []out
+	next    int   // first index that was not started
+	workers int   // still running
+	queue   []int // ended and to be delivered at once: failures, or all where the order is Settled
+	cursor  int   // first index that may still have to be delivered in input order
+	left    int   // not delivered yet
+	cause   error // why the group was cancelled, nil while it was not
+	latest  time.Time
+}
+
+// out is what a branch came to.
+type out struct {
+	v         any
+	err       error
+	ended     bool
+	delivered bool
+}
+
+// Fork implements runtime.Effects.
+func (b *branch) Fork(spec runtime.ForkSpec, n int, body func(i int, fx runtime.Effects) (any, error)) runtime.Group {
+	b.n++
+	g := &group{
+		spec: spec, parent: b, body: body, at: runtime.Address{Path: b.path, N: b.n},
+		outs: make([]out, n), left: n, latest: b.now,
+	}
+	g.changed.L = &g.mu
+	g.ctx, g.cancel = context.WithCancelCause(b.ctx)
+	b.emit(runtime.Event{Kind: runtime.ForkStarted, Addr: g.at, Name: spec.Name, N: n})
+	if spec.Timeout > 0 {
+		g.timer = time.AfterFunc(spec.Timeout, func() { g.Cancel(runtime.ErrDeadline) })
+	}
+	width := n
+	if spec.Limit > 0 && spec.Limit < n {
+		width = spec.Limit
+	}
+	g.workers = width
+	for range width {
+		go g.work()
+	}
+	return g
+}
+
+// work runs branches until none is left to start.
+func (g *group) work() {
+	for {
+		g.mu.Lock()
+		i := g.next
+		if g.cause != nil || i == len(g.outs) {
+			g.workers--
+			g.mu.Unlock()
+			g.changed.Signal()
+			return
+		}
+		g.next++
+		g.mu.Unlock()
+		g.branch(i)
+	}
+}
+
+func (g *group) branch(i int) {
+	b := &branch{x: g.parent.x, run: g.parent.run, ctx: g.ctx, path: g.parent.path.Child(g.at.N, i), now: g.parent.now, depth: g.parent.depth}
+	if b.x.Emit != nil {
+		e := runtime.Event{Kind: runtime.BranchStarted, Addr: g.at, N: i}
+		if g.spec.Label != nil {
+			e.Text = g.spec.Label(i)
+		}
+		b.emit(e)
+	}
+	v, err := g.body(i, b)
+	if g.end(i, v, err, b.now) {
+		g.announce(b, i, err)
+	}
+}
+
+// end records an outcome and says whether it counts, which it does not after the group was cancelled.
+func (g *group) end(i int, v any, err error, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now.After(g.latest) {
+		g.latest = now
+	}
+	if g.cause != nil {
+		return false
+	}
+	g.outs[i] = out{v: v, err: err, ended: true}
+	switch {
+	case err != nil || g.spec.Order == runtime.Settled:
+		g.queue = append(g.queue, i)
+		g.changed.Signal()
+	case i == g.cursor:
+		g.changed.Signal()
+	}
+	return true
+}
+
+func (g *group) announce(b *branch, i int, err error) {
+	e := runtime.Event{Kind: runtime.BranchDone, Addr: g.at, N: i}
+	if failed, ok := err.(*runtime.Error); ok {
+		e.Kind, e.Error = runtime.BranchFailed, failed
+		if failed.Code == runtime.Cancelled {
+			e.Kind = runtime.BranchCancelled
+		}
+	} else if err != nil {
+		e.Kind, e.Text = runtime.BranchFailed, err.Error()
+	}
+	b.emit(e)
+}
+
+// Cancel implements runtime.Group.
+func (g *group) Cancel(cause error) {
+	if cause == nil {
+		cause = context.Canceled
+	}
+	g.mu.Lock()
+	if g.cause == nil && g.left > 0 {
+		g.cause = cause
+	}
+	g.mu.Unlock()
+	g.cancel(cause)
+	g.changed.Signal()
+}
+
+// Next implements runtime.Group.
+func (g *group) Next() (int, any, error, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.left > 0 {
+		if i, ok := g.ready(); ok {
+			g.outs[i].delivered = true
+			g.left--
+			return g.deliver(i)
+		}
+		g.changed.Wait()
+	}
+	g.close()
+	return 0, nil, nil, false
+}
+
+// ready gives the index whose turn it is, if any.
+func (g *group) ready() (int, bool) {
+	switch {
+	case g.cause != nil:
+		if g.workers > 0 {
+			return 0, false
+		}
+		return g.advance(), true
+	case len(g.queue) > 0:
+		i := g.queue[0]
+		g.queue = g.queue[1:]
+		return i, true
+	case g.spec.Order == runtime.Indexed:
+		i := g.advance()
+		return i, g.outs[i].ended
+	}
+	return 0, false
+}
+
+// advance moves the cursor to the first index that was not delivered; there is one.
+func (g *group) advance() int {
+	for g.outs[g.cursor].delivered {
+		g.cursor++
+	}
+	return g.cursor
+}
+
+func (g *group) deliver(i int) (int, any, error, bool) {
+	o := &g.outs[i]
+	if g.cause != nil {
+		if i < g.next {
+			b := branch{x: g.parent.x, run: g.parent.run, path: g.parent.path.Child(g.at.N, i)}
+			b.emit(runtime.Event{Kind: runtime.BranchCancelled, Addr: g.at, N: i})
+		}
+		return i, nil, cancelled(g.cause), true
+	}
+	v, err := o.v, o.err
+	o.v = nil
+	return i, v, err, true
+}
+
+// close ends a drained group: its workers are gone, its timer is off, the parent's time is at least that of its branches.
+func (g *group) close() {
+	for g.workers > 0 {
+		g.changed.Wait()
+	}
+	if g.timer != nil {
+		g.timer.Stop()
+	}
+	g.cancel(nil)
+	if g.latest.After(g.parent.now) {
+		g.parent.now = g.latest
+	}
+	g.parent.emit(runtime.Event{Kind: runtime.ForkEnded, Addr: g.at, Name: g.spec.Name})
+}
