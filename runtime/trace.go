@@ -33,6 +33,9 @@ func (b *Branch) explain(err error) error {
 func (b *Branch) frames(err error) []Frame {
 	var inner *starlark.EvalError
 	for at := err; at != nil; at = errors.Unwrap(at) {
+		if _, below := at.(*Error); below {
+			break // its own Trace tells the rest
+		}
 		if e, ok := at.(*starlark.EvalError); ok {
 			inner = e
 		}

@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -53,17 +54,19 @@ func env() runtime.Environment {
 			return nil, err
 		}
 		out := make([]starlark.Value, n)
+		var failed error
 		for {
 			i, v, err, ok := g.Next()
 			if !ok {
 				break
 			}
-			if err != nil {
-				return nil, err
+			if err != nil && failed == nil {
+				failed = err
+				g.Cancel(nil)
 			}
 			out[i] = v
 		}
-		return starlark.NewList(out), g.Join()
+		return starlark.NewList(out), cmp.Or(failed, g.Join())
 	}
 	return runtime.Environment{Builtins: starlark.StringDict{
 		"ask":  starlark.NewBuiltin("ask", ask),
