@@ -137,7 +137,7 @@ func (f *File) names(env Environment) []string {
 // Nearest gives the candidate that is most like name, or "" when none is near enough to be a slip. Candidates that are
 // equally near are taken in their order.
 func Nearest(name string, candidates []string) string {
-	best, bound := "", len(name)/3+1
+	best, bound := "", min((len(name)+2)/3, len(name)-1)
 	for _, c := range candidates {
 		if d := distance(name, c, bound); d <= bound && (best == "" || d < bound) {
 			best, bound = c, d
