@@ -1,0 +1,57 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+
+	"github.com/parallax-run/parallax/plugins/agent/agentpb"
+)
+
+// maxRequest is the largest message that a host may send: inputs larger than InlineBytes come as blobs.
+const maxRequest = 16 << 20
+
+// ServeDefinition runs an agent until its host is gone. It is the last thing main does: it exits the process with 1 when
+// no host started it.
+func ServeDefinition(def Definition) {
+	if os.Getenv(agentpb.CookieKey) != agentpb.CookieValue {
+		fmt.Fprintf(os.Stderr, "%s is a Parallax agent and is started by parallax. Name it in parallax.toml:\n\n"+
+			"[agents.%s]\ncommand = [%q]\n", def.Info.Name, def.Info.Name, os.Args[0])
+		os.Exit(1)
+	}
+	io := takeStdio()
+	watchStdin()
+	srv := newServer(def, newLog(io.stderr), io.stderr, io.restore)
+	defer srv.shutdown()
+	goplugin.Serve(&goplugin.ServeConfig{
+		HandshakeConfig: goplugin.HandshakeConfig{
+			ProtocolVersion: agentpb.ProtocolVersion, MagicCookieKey: agentpb.CookieKey, MagicCookieValue: agentpb.CookieValue,
+		},
+		VersionedPlugins: map[int]goplugin.PluginSet{agentpb.ProtocolVersion: {agentpb.PluginName: &wire{srv: srv}}},
+		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
+			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(maxRequest))...)
+		},
+		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: io.stderr, JSONFormat: true}),
+	})
+}
+
+// wire is the service as go-plugin wants it.
+type wire struct {
+	goplugin.NetRPCUnsupportedPlugin
+	srv *server
+}
+
+// GRPCServer implements goplugin.GRPCPlugin.
+func (w *wire) GRPCServer(_ *goplugin.GRPCBroker, s *grpc.Server) error {
+	agentpb.RegisterAgentServiceServer(s, w.srv)
+	return nil
+}
+
+// GRPCClient implements goplugin.GRPCPlugin.
+func (w *wire) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, cc *grpc.ClientConn) (any, error) {
+	return agentpb.NewAgentServiceClient(cc), nil
+}

@@ -1,0 +1,249 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"google.golang.org/grpc/metadata"
+
+	"github.com/parallax-run/parallax/plugins/agent/agentpb"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// resultGrace is how long a stream may stay open after its result.
+const resultGrace = 5 * time.Second
+
+// Call is one attempt at an agent call. It waits until the agent has room (MaxConcurrency), and from then on for c.Timeout or
+// else the agent's own default; starting the agent has a bound of its own, Options.StartTimeout. It returns as soon as ctx
+// ends, whatever the agent does. Errors are *runtime.Error, with a *StartError or *NeedsPersonError as Cause where
+// that is the reason, or ErrClosed.
+func (h *Host) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
+	m, ok := h.agents[c.Agent]
+	if !ok {
+		return runtime.Answer{}, &runtime.Error{
+			Code: runtime.NotFound, Agent: c.Agent, Message: fmt.Sprintf("there is no agent %q", c.Agent),
+			Hint: "add [agents." + c.Agent + "] to parallax.toml",
+		}
+	}
+	leave, err := h.enter()
+	if err != nil {
+		return runtime.Answer{}, err
+	}
+	defer leave()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(h.ctx, func() { cancel(runtime.ErrCancelled()) })()
+	if c.Timeout <= 0 {
+		c.Timeout = m.cfg.Timeout
+	}
+	var a runtime.Answer
+	if _, ok := m.factory(); ok {
+		a, err = m.callLocal(ctx, c)
+	} else {
+		a, err = m.callRemote(ctx, c)
+	}
+	if err != nil {
+		return runtime.Answer{}, asCallError(ctx, c.Agent, err)
+	}
+	a.Agent, a.Attempts = c.Agent, c.Attempt
+	return a, nil
+}
+
+// asCallError makes any error one that a script may see.
+func asCallError(ctx context.Context, agent string, err error) error {
+	if e, ok := errors.AsType[*runtime.Error](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*StartError](err); ok {
+		return e.forCall()
+	}
+	if ctx.Err() != nil {
+		return ended(ctx, agent)
+	}
+	if errors.Is(err, ErrClosed) {
+		return err
+	}
+	return &runtime.Error{Code: runtime.Refused, Agent: agent, Message: fmt.Sprintf("agent %q failed: %s", agent, err), Cause: err}
+}
+
+// withTimeout bounds a call that has left its queue.
+func withTimeout(ctx context.Context, c runtime.Call) (context.Context, context.CancelFunc) {
+	if c.Timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, c.Timeout, &runtime.Error{
+		Code: runtime.Timeout, Agent: c.Agent, Retryable: true,
+		Message: fmt.Sprintf("agent %q gave no answer within %s", c.Agent, c.Timeout),
+		Hint:    "give the call more time: ask(..., timeout=...)",
+	})
+}
+
+// take waits for room in a queue.
+func take(ctx context.Context, queue chan struct{}) (release func(), err error) {
+	if queue == nil {
+		return func() {}, nil
+	}
+	select {
+	case queue <- struct{}{}:
+		return func() { <-queue }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// callLocal calls an in-process agent, and does not wait for one that ignores the end of its context.
+func (m *member) callLocal(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
+	a, err := m.local()
+	if err != nil {
+		return runtime.Answer{}, err
+	}
+	release, err := take(ctx, m.queue)
+	if err != nil {
+		return runtime.Answer{}, err
+	}
+	defer release()
+	ctx, cancel := withTimeout(ctx, c)
+	defer cancel()
+	ans, err := a.Call(ctx, c)
+	if err != nil && ctx.Err() != nil {
+		return ans, ended(ctx, c.Agent)
+	}
+	return ans, err
+}
+
+// callRemote calls an agent process.
+func (m *member) callRemote(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
+	s, release, err := m.enter(ctx)
+	if err != nil {
+		return runtime.Answer{}, err
+	}
+	defer release()
+	ctx, cancel := withTimeout(ctx, c)
+	defer cancel()
+	s.inst.inflight.Add(1)
+	defer s.inst.inflight.Add(-1)
+	a, err := s.run(ctx, c)
+	if err != nil {
+		return a, s.explain(ctx, c, err)
+	}
+	return a, nil
+}
+
+// enter gives a session with room for a call. While a call waits for room the process may end: then it goes to the next one.
+func (m *member) enter(ctx context.Context) (*session, func(), error) {
+	for {
+		s, err := m.join(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		release, err := take(ctx, s.queue)
+		if err != nil {
+			return nil, nil, err
+		}
+		if s.queue == nil || s.inst.alive() {
+			return s, release, nil
+		}
+		release()
+	}
+}
+
+// run sends the request and receives its events.
+func (s *session) run(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
+	req, drop, err := s.request(c)
+	if err != nil {
+		return runtime.Answer{}, err
+	}
+	defer drop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if t := s.inst.proc.host.traceparent(ctx); t != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", t)
+	}
+	stream, err := s.inst.rpc.Run(ctx, req)
+	if err != nil {
+		return runtime.Answer{}, err
+	}
+	r := &reply{session: s, call: c, fail: cancel}
+	defer r.questions.Wait()
+	defer cancel(nil)
+	for {
+		ev, err := stream.Recv()
+		if err == nil {
+			err = r.take(ctx, ev)
+		}
+		switch {
+		case err == nil:
+		case r.result != nil && (errors.Is(err, io.EOF) || ctx.Err() != nil):
+			return r.answer()
+		case errors.Is(err, io.EOF):
+			return runtime.Answer{}, &runtime.Error{
+				Code: runtime.Refused, Agent: c.Agent, Message: fmt.Sprintf("agent %q ended without a result", c.Agent),
+				Hint: "this is a bug in the agent: its last event must be `result`",
+			}
+		case ctx.Err() != nil:
+			return runtime.Answer{}, context.Cause(ctx)
+		default:
+			return runtime.Answer{}, err
+		}
+	}
+}
+
+// request is the call as it travels. drop removes blobs that the agent did not take.
+func (s *session) request(c runtime.Call) (req *agentpb.RunRequest, drop func(), err error) {
+	input, dropInput, err := packValue(s.inst.blobDir, c.Input)
+	if err != nil {
+		return nil, nil, err
+	}
+	messages, dropMessages, err := packValue(s.inst.blobDir, c.Messages)
+	if err != nil {
+		dropInput()
+		return nil, nil, err
+	}
+	req = &agentpb.RunRequest{
+		SessionId: s.id, CallId: c.ID, Attempt: uint32(max(c.Attempt, 0)), Skill: s.skill(c.Task), Task: c.Task,
+		Input: input, Messages: messages, OutputSchema: c.Returns, Feedback: c.Feedback,
+	}
+	if c.Run != "" {
+		req.Metadata = map[string]string{"run": c.Run}
+	}
+	return req, func() { dropInput(); dropMessages() }, nil
+}
+
+func (h *Host) traceparent(ctx context.Context) string {
+	if h.opts.Trace == nil {
+		return ""
+	}
+	return h.opts.Trace(ctx)
+}
+
+// explain turns the failure of a call into the script's error.
+func (s *session) explain(ctx context.Context, c runtime.Call, err error) error {
+	if ctx.Err() != nil {
+		s.inst.check()
+		return ended(ctx, c.Agent)
+	}
+	if e, ok := errors.AsType[*runtime.Error](err); ok {
+		return e
+	}
+	if !fromAgent(err) && s.inst.gone(drainTime) {
+		return s.crashed(c, err)
+	}
+	e := fromStatus(c.Agent, err)
+	e.Message = s.inst.scrub.clean(e.Message)
+	e.Hint = s.inst.scrub.clean(e.Hint)
+	return e
+}
+
+// crashed is the error of a call whose process ended.
+func (s *session) crashed(c runtime.Call, err error) *runtime.Error {
+	e := &StartError{
+		Agent: c.Agent, Problem: fmt.Sprintf("ended in mid-call (%s)", s.inst.runner.state), Stderr: s.inst.lastWords(),
+	}
+	return &runtime.Error{
+		Code: runtime.Unavailable, Retryable: true, Agent: c.Agent, Message: e.Error(), Cause: err,
+		Hint: "it is started again for the next call; retry=1 in ask() repeats this one",
+	}
+}

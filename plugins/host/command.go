@@ -1,0 +1,123 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/parallax-run/parallax/plugins/agent/agentpb"
+)
+
+// command is what decides whether two agents may share a process.
+type command struct {
+	argv    []string
+	dir     string
+	env     []string // names that the process may see
+	secrets []string // names that its sessions get
+	label   string   // for messages: the agent that asked first
+}
+
+func (c command) key() string {
+	parts := [][]string{c.argv, {c.dir}, c.env, c.secrets}
+	var b strings.Builder
+	for _, p := range parts {
+		fmt.Fprintf(&b, "%q", p)
+	}
+	return b.String()
+}
+
+// alwaysVisible are the variables every agent process sees: what programs need to find other programs and a place for
+// temporary files, none of which is a secret.
+func alwaysVisible() []string {
+	return []string{"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "SYSTEMROOT", "TEMP", "TMP", "USERPROFILE", "LOCALAPPDATA"}
+}
+
+// environ builds the environment of the process from names.
+func (c command) environ(lookup func(string) (string, bool)) []string {
+	env := []string{agentpb.StdinWatch + "=1"}
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(append(alwaysVisible(), c.env...)))) {
+		if v, ok := lookup(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+// commandOf resolves an agent's configuration to a command.
+func (h *Host) commandOf(cfg AgentConfig) (command, error) {
+	c := command{
+		argv:    cfg.Command,
+		dir:     cfg.Dir,
+		env:     slices.Sorted(slices.Values(cfg.Env)),
+		secrets: slices.Sorted(slices.Values(cfg.Secrets)),
+		label:   cfg.Name,
+	}
+	if cfg.Use == "" {
+		if len(cfg.Command) == 0 {
+			return c, &StartError{Agent: cfg.Name, Problem: "has neither `use` nor `command`", Hint: "say what it is in parallax.toml"}
+		}
+		path, err := findProgram(cfg.Command[0], cfg.Dir)
+		if err != nil {
+			return c, &StartError{Agent: cfg.Name, Problem: err.Error(), Hint: "check `command` in parallax.toml", Cause: err}
+		}
+		c.argv = append([]string{path}, cfg.Command[1:]...)
+		return c, nil
+	}
+	if h.opts.Bundled != nil {
+		if argv, ok := h.opts.Bundled(cfg.Use); ok && len(argv) > 0 {
+			c.argv = argv
+			return c, nil
+		}
+	}
+	return c, &StartError{
+		Agent: cfg.Name, Problem: fmt.Sprintf("there is no agent to use called %q", cfg.Use),
+		Hint: "see `parallax agents --bundled`, or give a `command`",
+	}
+}
+
+// findProgram looks a word up as a shell would, but relative to dir.
+func findProgram(word, dir string) (string, error) {
+	if filepath.Base(word) == word {
+		path, err := exec.LookPath(word)
+		if err != nil && !errors.Is(err, exec.ErrDot) {
+			return "", fmt.Errorf("there is no program %q on PATH", word)
+		}
+		return path, nil
+	}
+	path := word
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	st, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("there is no program %s", path)
+	}
+	if st.IsDir() {
+		return "", fmt.Errorf("%s is a directory, not a program", path)
+	}
+	return path, nil
+}
+
+// secretsOf reads the values of the secrets that a configuration names.
+func (h *Host) secretsOf(cfg AgentConfig) (map[string]string, error) {
+	values := make(map[string]string, len(cfg.Secrets))
+	for _, name := range cfg.Secrets {
+		v, ok := h.opts.LookupEnv(name)
+		if !ok {
+			return nil, &StartError{
+				Agent: cfg.Name, Problem: fmt.Sprintf("its secret %s is not set in the environment", name),
+				Hint: "export " + name + ", or take it out of `secrets` in parallax.toml",
+			}
+		}
+		values[name] = v
+	}
+	return values, nil
+}

@@ -1,0 +1,187 @@
+package host
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/parallax-run/parallax/plugins/agent/agentpb"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// maxSocketBase keeps the paths of unix sockets below the 104 bytes that all systems allow.
+const maxSocketBase = 48
+
+// files is the host's temporary directory, made when it is first needed and private to this user.
+type files struct {
+	base string
+
+	mu   sync.Mutex
+	root string
+}
+
+// dir makes a new directory of mode 0700.
+func (f *files) dir(prefix string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.root == "" {
+		base := f.base
+		if base == "" {
+			base = os.TempDir()
+		}
+		if len(base) > maxSocketBase {
+			if st, err := os.Stat("/tmp"); err == nil && st.IsDir() {
+				base = "/tmp"
+			}
+		}
+		root, err := os.MkdirTemp(base, "px")
+		if err != nil {
+			return "", fmt.Errorf("cannot make a temporary directory: %w", err)
+		}
+		f.root = root
+	}
+	return os.MkdirTemp(f.root, prefix)
+}
+
+func (f *files) remove() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.root == "" {
+		return nil
+	}
+	root := f.root
+	f.root = ""
+	return os.RemoveAll(root)
+}
+
+// packValue puts a payload into a Value, or into a blob in dir when it is large. The receiver removes the blob; drop removes
+// it if it did not.
+func packValue(dir string, p runtime.Payload) (v *agentpb.Value, drop func(), err error) {
+	if len(p) == 0 {
+		return nil, func() {}, nil
+	}
+	if len(p) <= agentpb.InlineBytes {
+		return &agentpb.Value{Kind: &agentpb.Value_Json{Json: p}}, func() {}, nil
+	}
+	f, err := os.CreateTemp(dir, "h-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot write a blob: %w", err)
+	}
+	drop = func() { _ = os.Remove(f.Name()) }
+	_, err = f.Write(p)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		drop()
+		return nil, nil, fmt.Errorf("cannot write a blob: %w", err)
+	}
+	return &agentpb.Value{Kind: &agentpb.Value_Blob{Blob: &agentpb.Blob{
+		Sha256: p.Digest(), Size: uint64(len(p)), MediaType: "application/json", Path: filepath.Base(f.Name()),
+	}}}, drop, nil
+}
+
+// readBlob takes a blob of at most limit bytes out of dir. Names and links cannot lead out of the directory.
+func readBlob(dir string, b *agentpb.Blob, limit int64) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := openRegular(root, b.GetPath())
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	defer func() { _ = root.Remove(b.GetPath()) }()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(data); uint64(len(data)) != b.GetSize() || hex.EncodeToString(sum[:]) != b.GetSha256() {
+		return nil, fmt.Errorf("blob %q is not what its size and sha256 say", b.GetPath())
+	}
+	return data, nil
+}
+
+// openRegular opens a plain file and nothing that could block or lie about its size.
+func openRegular(root *os.Root, name string) (*os.File, error) {
+	st, err := root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("blob %q is not a plain file", name)
+	}
+	return root.Open(name)
+}
+
+// keepArtifact moves an artifact's blob to where artifacts are kept, checking its digest on the way.
+func (h *Host) keepArtifact(dir string, b *agentpb.Blob) (runtime.Artifact, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	defer root.Close()
+	src, err := openRegular(root, b.GetPath())
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	defer src.Close()
+	defer func() { _ = root.Remove(b.GetPath()) }()
+	keep, err := h.artifactDir()
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	dst, err := os.CreateTemp(keep, "new-")
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	sum := sha256.New()
+	n, err := io.Copy(io.MultiWriter(dst, sum), src)
+	if cerr := dst.Close(); err == nil {
+		err = cerr
+	}
+	digest := hex.EncodeToString(sum.Sum(nil))
+	if err == nil && (digest != b.GetSha256() || uint64(n) != b.GetSize()) {
+		err = fmt.Errorf("artifact %q is not what its size and sha256 say", b.GetName())
+	}
+	path := filepath.Join(keep, digest+artifactExt(b.GetName()))
+	if err == nil {
+		err = os.Rename(dst.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(dst.Name())
+		return runtime.Artifact{}, err
+	}
+	return runtime.Artifact{Name: b.GetName(), MediaType: b.GetMediaType(), SHA256: digest, Size: n, Path: path}, nil
+}
+
+// artifactExt is the extension of a name if it is harmless in a path.
+func artifactExt(name string) string {
+	ext := filepath.Ext(name)
+	if len(ext) > 12 {
+		return ""
+	}
+	for _, r := range ext {
+		if r != '.' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
+			return ""
+		}
+	}
+	return ext
+}
+
+func (h *Host) artifactDir() (string, error) {
+	if h.opts.ArtifactDir != "" {
+		return h.opts.ArtifactDir, os.MkdirAll(h.opts.ArtifactDir, 0o700)
+	}
+	h.files.mu.Lock()
+	root := h.files.root
+	h.files.mu.Unlock()
+	dir := filepath.Join(root, "artifacts")
+	return dir, os.MkdirAll(dir, 0o700)
+}

@@ -1,0 +1,294 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	prunner "github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/parallax-run/parallax/plugins/agent/agentpb"
+)
+
+// How instances are watched and stopped.
+const (
+	stopGrace    = 2 * time.Second
+	pingEvery    = 15 * time.Second
+	pingDeadline = 5 * time.Second
+	pingMisses   = 2
+)
+
+// MaxAnswer is the largest answer an agent may give, in bytes of JSON.
+const MaxAnswer = 64 << 20
+
+// instance is one running process.
+type instance struct {
+	proc    *process
+	runner  *runner
+	client  *goplugin.Client
+	conn    *grpc.ClientConn
+	rpc     agentpb.AgentServiceClient
+	offer   *agentpb.DescribeResponse
+	blobDir string
+	scrub   scrubber
+
+	inflight atomic.Int64
+	suspect  atomic.Bool // a check is under way
+}
+
+// startInstance starts the process, shakes hands and asks what it offers.
+func startInstance(p *process) (*instance, error) {
+	inst := &instance{proc: p, scrub: p.scrubber()}
+	if err := inst.connect(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(p.host.ctx, p.host.opts.StartTimeout)
+	defer cancel()
+	var err error
+	inst.offer, err = inst.rpc.Describe(ctx, &agentpb.DescribeRequest{HostVersion: p.host.opts.Version})
+	if err != nil {
+		serr := inst.startError("did not say what it offers", err)
+		inst.kill()
+		return nil, serr
+	}
+	if !p.host.background(inst.watch) {
+		inst.kill()
+		return nil, ErrClosed
+	}
+	return inst, nil
+}
+
+// scrubber hides the values of the secrets that this process gets.
+func (p *process) scrubber() scrubber {
+	var values []string
+	for _, name := range p.cmd.secrets {
+		if v, ok := p.host.opts.LookupEnv(name); ok {
+			values = append(values, v)
+		}
+	}
+	return newScrubber(values)
+}
+
+// connect starts the process under go-plugin, which reads the handshake and dials.
+func (i *instance) connect() error {
+	h := i.proc.host
+	dir, err := h.files.dir("p")
+	if err != nil {
+		return &StartError{Agent: i.proc.cmd.label, Problem: err.Error(), Cause: err}
+	}
+	i.blobDir = filepath.Join(dir, "b")
+	if err := os.Mkdir(i.blobDir, 0o700); err != nil {
+		return &StartError{Agent: i.proc.cmd.label, Problem: err.Error(), Cause: err}
+	}
+	i.client = goplugin.NewClient(i.clientConfig(dir))
+	stop := context.AfterFunc(h.ctx, func() {
+		if r := i.runner; r != nil {
+			r.kill()
+		}
+	})
+	defer stop()
+	if _, err = i.client.Start(); err != nil {
+		return i.failed(err)
+	}
+	proto, err := i.client.Client()
+	if err != nil {
+		return i.failed(err)
+	}
+	svc, err := proto.Dispense(agentpb.PluginName)
+	if err != nil {
+		return i.failed(err)
+	}
+	i.rpc = svc.(agentpb.AgentServiceClient)
+	i.conn = proto.(*goplugin.GRPCClient).Conn
+	return nil
+}
+
+func (i *instance) clientConfig(dir string) *goplugin.ClientConfig {
+	h := i.proc.host
+	return &goplugin.ClientConfig{
+		HandshakeConfig: goplugin.HandshakeConfig{
+			ProtocolVersion: agentpb.ProtocolVersion, MagicCookieKey: agentpb.CookieKey, MagicCookieValue: agentpb.CookieValue,
+		},
+		VersionedPlugins: map[int]goplugin.PluginSet{agentpb.ProtocolVersion: {agentpb.PluginName: wire{}}},
+		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (prunner.Runner, error) {
+			cmd := exec.Command(i.proc.cmd.argv[0], i.proc.cmd.argv[1:]...)
+			cmd.Dir = i.proc.cmd.dir
+			cmd.Env = environFor(i.proc.cmd.environ(h.opts.LookupEnv), spec.Env)
+			i.runner = newRunner(&h.spawner, cmd, i.logLine())
+			return i.runner, nil
+		},
+		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
+		AutoMTLS:         needsTLS,
+		SkipHostEnv:      true,
+		StartTimeout:     h.opts.StartTimeout,
+		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: dir},
+		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxAnswer + 1<<20))},
+		Logger:           hclog.NewNullLogger(),
+	}
+}
+
+// wire is the service as go-plugin wants it.
+type wire struct {
+	goplugin.NetRPCUnsupportedPlugin
+}
+
+// GRPCServer implements goplugin.GRPCPlugin.
+func (wire) GRPCServer(*goplugin.GRPCBroker, *grpc.Server) error {
+	return errors.New("a host serves no agents")
+}
+
+// GRPCClient implements goplugin.GRPCPlugin.
+func (wire) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, cc *grpc.ClientConn) (any, error) {
+	return agentpb.NewAgentServiceClient(cc), nil
+}
+
+// failed ends a process that did not come up, and says what it did.
+func (i *instance) failed(err error) *StartError {
+	i.kill()
+	label := i.proc.cmd.label
+	e := &StartError{Agent: label, Cause: err, Hint: "try its command by hand: " + strings.Join(i.proc.cmd.argv, " ")}
+	if i.runner == nil || i.runner.cmd.Process == nil {
+		e.Problem = i.scrub.clean(fmt.Sprintf("could not be started: %s", err))
+		e.Hint = "check `command` in parallax.toml"
+		return e
+	}
+	e.Printed = i.scrub.clean(excerpt(i.runner.printed.text()))
+	e.Stderr = i.lastWords()
+	switch {
+	case i.runner.byItself():
+		e.Problem = fmt.Sprintf("ended (%s) before it was ready", i.runner.state)
+	case e.Printed != "":
+		e.Problem = "printed something else than the handshake on stdout"
+		e.Hint = "an agent prints to stderr; stdout is for the handshake of its SDK"
+	case strings.HasPrefix(err.Error(), "timeout while waiting"):
+		e.Problem = fmt.Sprintf("was not ready within %s", i.proc.host.opts.StartTimeout)
+	default:
+		e.Problem = i.scrub.clean("could not be connected to: " + err.Error())
+	}
+	return e
+}
+
+// gone waits up to d for the process to end.
+func (i *instance) gone(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-i.runner.done:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// startError describes a failure of a process that had shaken hands.
+func (i *instance) startError(problem string, err error) *StartError {
+	e := &StartError{Agent: i.proc.cmd.label, Cause: err, Hint: "run `parallax plugin test` on it"}
+	if !fromAgent(err) && i.gone(drainTime) {
+		e.Problem = fmt.Sprintf("ended (%s) before it was ready", i.runner.state)
+		e.retryable = true
+	} else {
+		e.Problem = i.scrub.clean(fmt.Sprintf("%s: %s", problem, statusText(err)))
+	}
+	e.Stderr = i.lastWords()
+	return e
+}
+
+func (i *instance) lastWords() string {
+	return i.scrub.clean(excerpt(i.scrub.clean(i.runner.stderr.text())))
+}
+
+func (i *instance) alive() bool { return i.runner.alive() }
+
+// watch waits for the process to end, and pings it while calls are in flight.
+func (i *instance) watch() {
+	tick := time.NewTicker(pingEvery)
+	defer tick.Stop()
+	misses := 0
+	for {
+		select {
+		case <-i.runner.done:
+			i.client.Kill() // closes the connection; the process is gone, so this does not block
+			_ = os.RemoveAll(filepath.Dir(i.blobDir))
+			i.proc.ended(i)
+			return
+		case <-tick.C:
+			if i.inflight.Load() == 0 || i.ping(i.proc.host.ctx, pingDeadline) == nil {
+				misses = 0
+				continue
+			}
+			if misses++; misses >= pingMisses {
+				i.runner.kill()
+			}
+		}
+	}
+}
+
+// ping asks the process whether it is alive.
+func (i *instance) ping(ctx context.Context, deadline time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	_, err := grpc_health_v1.NewHealthClient(i.conn).Check(ctx,
+		&grpc_health_v1.HealthCheckRequest{Service: goplugin.GRPCServiceName})
+	return err
+}
+
+// check is called when a call was given up: a process that hangs as a whole is killed, one that merely goes on working is not.
+func (i *instance) check() {
+	if !i.suspect.CompareAndSwap(false, true) {
+		return
+	}
+	ok := i.proc.host.background(func() {
+		defer i.suspect.Store(false)
+		t := time.NewTimer(stopGrace)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-i.runner.done:
+			return
+		case <-i.proc.host.ctx.Done():
+			return
+		}
+		if i.ping(i.proc.host.ctx, stopGrace) != nil && i.proc.host.ctx.Err() == nil {
+			i.runner.kill()
+		}
+	})
+	if !ok {
+		i.suspect.Store(false)
+	}
+}
+
+// stop asks the process to end, and kills it after stopGrace.
+func (i *instance) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+	defer cancel()
+	// The message of go-plugin's own controller is empty, as emptypb's is.
+	_ = i.conn.Invoke(ctx, "/plugin.GRPCController/Shutdown", &emptypb.Empty{}, &emptypb.Empty{})
+	_ = i.runner.stdin.Close()
+	select {
+	case <-i.runner.done:
+	case <-ctx.Done():
+		i.runner.kill()
+		<-i.runner.done
+	}
+}
+
+// kill ends a process that never got ready.
+func (i *instance) kill() {
+	if i.runner != nil && i.runner.cmd.Process != nil {
+		i.runner.kill()
+		<-i.runner.done
+	}
+	i.client.Kill()
+	_ = os.RemoveAll(filepath.Dir(i.blobDir))
+}

@@ -1,0 +1,84 @@
+//go:build unix
+
+package host
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+)
+
+// keeper is a shell that outlives a killed host for a moment. The kernel then kills the agents, but not their children, and
+// nothing else is left to do that: the keeper knows the agents' sessions and kills what is in them when its stdin ends.
+type keeper struct {
+	cmd *exec.Cmd
+
+	mu    sync.Mutex
+	stdin io.WriteCloser
+}
+
+// keeperScript reads "+ID" and "-ID" lines. In /proc/PID/stat the fourth word after the name is the session.
+const keeperScript = `
+live=" "
+while read -r op id; do
+	case $op in
+	+) live="$live$id " ;;
+	-) case $live in *" $id "*) live="${live%% $id *} ${live#* $id }" ;; esac ;;
+	esac
+done
+[ "$live" = " " ] && exit 0
+for id in $live; do kill -9 -- "-$id"; done 2>/dev/null
+for stat in /proc/[0-9]*/stat; do
+	read -r line <"$stat" || continue
+	pid=${stat#/proc/}
+	set -- ${line##*) }
+	case $live in *" $4 "*) kill -9 "${pid%/stat}" ;; esac
+done 2>/dev/null
+exit 0
+`
+
+func startKeeper() (*keeper, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	cmd := exec.Command("/bin/sh", "-c", keeperScript)
+	cmd.Stdin = r
+	cmd.Dir = "/"
+	cmd.Env = []string{}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		_ = w.Close()
+		return nil, fmt.Errorf("cannot start the keeper of agents: %w", err)
+	}
+	return &keeper{cmd: cmd, stdin: w}, nil
+}
+
+func (k *keeper) watch(pid int)  { k.say("+ ", pid) }
+func (k *keeper) forget(pid int) { k.say("- ", pid) }
+
+func (k *keeper) say(op string, pid int) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, _ = fmt.Fprintf(k.stdin, "%s%d\n", op, pid) // without a keeper there is nobody to tell
+}
+
+func (k *keeper) close() error {
+	if k == nil {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_ = k.stdin.Close()
+	if err := k.cmd.Wait(); err != nil {
+		return fmt.Errorf("the keeper of agents: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// How processes are started again.
+const (
+	defaultStartTimeout = 15 * time.Second
+	firstPause          = 100 * time.Millisecond
+	longestPause        = 30 * time.Second
+	patience            = time.Second // the longest pause a call waits out
+	breakerExits        = 5
+	breakerWindow       = time.Minute
+	breakerPause        = 30 * time.Second
+)
+
+// process is a command that serves sessions. It runs as one instance at a time, and starts a new one when that has ended.
+type process struct {
+	host *Host
+	cmd  command
+	now  func() time.Time
+
+	mu        sync.Mutex
+	cur       *instance // nil when none was started or the last one failed to
+	starting  *startup
+	exits     []time.Time // within breakerWindow, oldest first
+	notBefore time.Time
+	last      string // what the last exit was
+	closed    bool
+}
+
+// startup is the start of an instance that callers wait for together.
+type startup struct {
+	done chan struct{}
+	inst *instance
+	err  error
+}
+
+func newProcess(h *Host, c command) *process {
+	return &process{host: h, cmd: c, now: time.Now}
+}
+
+// instance gives the running instance, or starts one. The start goes on when ctx ends, for those who also wait.
+func (p *process) instance(ctx context.Context) (*instance, error) {
+	s, inst, err := p.join()
+	if s == nil {
+		return inst, err
+	}
+	select {
+	case <-s.done:
+		return s.inst, s.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// join returns the running instance, or the start to wait for.
+func (p *process) join() (*startup, *instance, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		return nil, nil, ErrClosed
+	case p.cur != nil && p.cur.alive():
+		return nil, p.cur, nil
+	case p.starting != nil:
+		return p.starting, nil, nil
+	}
+	p.forgetExits()
+	pause := p.notBefore.Sub(p.now())
+	if pause > patience {
+		return nil, nil, p.resting(pause)
+	}
+	s := &startup{done: make(chan struct{})}
+	if !p.host.background(func() { p.start(s, pause) }) {
+		return nil, nil, ErrClosed
+	}
+	p.starting = s
+	return s, nil, nil
+}
+
+// resting is the error while the breaker is open.
+func (p *process) resting(pause time.Duration) *StartError {
+	return &StartError{
+		Agent:      p.cmd.label,
+		Problem:    fmt.Sprintf("is not started again for %s: it ended %d times within a minute, last %s", pause.Round(time.Second), len(p.exits), p.last),
+		Hint:       "run `parallax agents ping " + p.cmd.label + "` to see why",
+		retryable:  true,
+		retryAfter: pause,
+	}
+}
+
+// start carries out a startup after a pause.
+func (p *process) start(s *startup, pause time.Duration) {
+	defer close(s.done)
+	if pause > 0 {
+		t := time.NewTimer(pause)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-p.host.ctx.Done():
+		}
+	}
+	s.inst, s.err = startInstance(p)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.starting = nil
+	p.cur = s.inst
+	if s.err != nil {
+		p.exited("before it was ready")
+	}
+}
+
+// ended is told when an instance is gone that had been ready.
+func (p *process) ended(inst *instance) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.exited("with " + inst.runner.state)
+	}
+}
+
+// exited counts an exit and sets the time before which there is no new start.
+func (p *process) exited(how string) {
+	p.forgetExits()
+	p.exits = append(p.exits, p.now())
+	p.last = how
+	pause := min(firstPause<<(len(p.exits)-1), longestPause)
+	pause = pause/2 + rand.N(pause/2+1)
+	if len(p.exits) >= breakerExits {
+		pause = breakerPause
+	}
+	p.notBefore = p.now().Add(pause)
+}
+
+func (p *process) forgetExits() {
+	old := p.now().Add(-breakerWindow)
+	for len(p.exits) > 0 && p.exits[0].Before(old) {
+		p.exits = p.exits[1:]
+	}
+}
+
+// shutdown ends the process for good. No call is in flight.
+func (p *process) shutdown() {
+	p.mu.Lock()
+	p.closed = true
+	s := p.starting
+	p.mu.Unlock()
+	if s != nil {
+		<-s.done
+	}
+	p.mu.Lock()
+	inst := p.cur
+	p.mu.Unlock()
+	if inst != nil {
+		inst.stop()
+	}
+}
