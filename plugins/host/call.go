@@ -7,7 +7,9 @@ import (
 	"io"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/parallax-run/parallax/plugins/agent/agentpb"
 	"github.com/parallax-run/parallax/runtime"
@@ -221,6 +223,7 @@ func (h *Host) traceparent(ctx context.Context) string {
 
 // explain turns the failure of a call into the script's error.
 func (s *session) explain(ctx context.Context, c runtime.Call, err error) error {
+	awaitDeadline(ctx, err)
 	if ctx.Err() != nil {
 		s.inst.check()
 		return ended(ctx, c.Agent)
@@ -246,4 +249,13 @@ func (s *session) crashed(c runtime.Call, err error) *runtime.Error {
 		Code: runtime.Unavailable, Retryable: true, Agent: c.Agent, Message: e.Error(), Cause: err,
 		Hint: "it is started again for the next call; retry=1 in ask() repeats this one",
 	}
+}
+
+// awaitDeadline lets the call's own clock catch up with an agent that saw the deadline a moment earlier.
+func awaitDeadline(ctx context.Context, err error) {
+	at, ok := ctx.Deadline()
+	if !ok || fromAgent(err) || status.Code(err) != codes.DeadlineExceeded || time.Until(at) > drainTime {
+		return
+	}
+	<-ctx.Done()
 }

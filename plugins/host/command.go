@@ -81,7 +81,7 @@ func (h *Host) commandOf(cfg AgentConfig) (command, error) {
 
 // findProgram looks a word up as a shell would, but relative to dir.
 func findProgram(word, dir string) (string, error) {
-	if filepath.Base(word) == word {
+	if filepath.Base(word) == word && word != "." && word != ".." {
 		path, err := exec.LookPath(word)
 		if err != nil && !errors.Is(err, exec.ErrDot) {
 			return "", fmt.Errorf("there is no program %q on PATH", word)

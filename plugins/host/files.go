@@ -3,6 +3,7 @@ package host
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,38 +14,48 @@ import (
 	"github.com/parallax-run/parallax/runtime"
 )
 
-// maxSocketBase keeps the paths of unix sockets below the 104 bytes that all systems allow.
-const maxSocketBase = 48
+// maxSocketBase is the longest directory in which sockets can be made: go-plugin adds up to 52 bytes to it, and a socket's
+// path has at most 104 on all systems.
+const maxSocketBase = 50
 
-// files is the host's temporary directory, made when it is first needed and private to this user.
+// files is the host's temporary directories, made when they are first needed and private to this user.
 type files struct {
-	base string
+	base string // "" means the system's
 
-	mu   sync.Mutex
-	root string
+	mu      sync.Mutex
+	root    string
+	sockets string // root, or a shorter one
 }
 
-// dir makes a new directory of mode 0700.
-func (f *files) dir(prefix string) (string, error) {
+// dirs gives a new directory for blobs, and the directory in which go-plugin may make sockets.
+func (f *files) dirs() (blobs, sockets string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.root == "" {
-		base := f.base
-		if base == "" {
-			base = os.TempDir()
+		if err := f.make(); err != nil {
+			return "", "", fmt.Errorf("cannot make a temporary directory: %w", err)
 		}
-		if len(base) > maxSocketBase {
-			if st, err := os.Stat("/tmp"); err == nil && st.IsDir() {
-				base = "/tmp"
-			}
-		}
-		root, err := os.MkdirTemp(base, "px")
-		if err != nil {
-			return "", fmt.Errorf("cannot make a temporary directory: %w", err)
-		}
-		f.root = root
 	}
-	return os.MkdirTemp(f.root, prefix)
+	blobs, err = os.MkdirTemp(f.root, "b")
+	return blobs, f.sockets, err
+}
+
+func (f *files) make() error {
+	base := f.base
+	if base == "" {
+		base = os.TempDir()
+	}
+	root, err := os.MkdirTemp(base, "px")
+	if err != nil {
+		return err
+	}
+	f.root, f.sockets = root, root
+	if st, err := os.Stat("/tmp"); len(root) > maxSocketBase && err == nil && st.IsDir() {
+		if f.sockets, err = os.MkdirTemp("/tmp", "px"); err != nil {
+			return errors.Join(err, os.Remove(root))
+		}
+	}
+	return nil
 }
 
 func (f *files) remove() error {
@@ -53,9 +64,9 @@ func (f *files) remove() error {
 	if f.root == "" {
 		return nil
 	}
-	root := f.root
-	f.root = ""
-	return os.RemoveAll(root)
+	err := errors.Join(os.RemoveAll(f.root), os.RemoveAll(f.sockets))
+	f.root, f.sockets = "", ""
+	return err
 }
 
 // packValue puts a payload into a Value, or into a blob in dir when it is large. The receiver removes the blob; drop removes

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -83,15 +82,12 @@ func (p *process) scrubber() scrubber {
 // connect starts the process under go-plugin, which reads the handshake and dials.
 func (i *instance) connect() error {
 	h := i.proc.host
-	dir, err := h.files.dir("p")
+	blobs, sockets, err := h.files.dirs()
 	if err != nil {
 		return &StartError{Agent: i.proc.cmd.label, Problem: err.Error(), Cause: err}
 	}
-	i.blobDir = filepath.Join(dir, "b")
-	if err := os.Mkdir(i.blobDir, 0o700); err != nil {
-		return &StartError{Agent: i.proc.cmd.label, Problem: err.Error(), Cause: err}
-	}
-	i.client = goplugin.NewClient(i.clientConfig(dir))
+	i.blobDir = blobs
+	i.client = goplugin.NewClient(i.clientConfig(sockets))
 	stop := context.AfterFunc(h.ctx, func() {
 		if r := i.runner; r != nil {
 			r.kill()
@@ -114,7 +110,7 @@ func (i *instance) connect() error {
 	return nil
 }
 
-func (i *instance) clientConfig(dir string) *goplugin.ClientConfig {
+func (i *instance) clientConfig(sockets string) *goplugin.ClientConfig {
 	h := i.proc.host
 	return &goplugin.ClientConfig{
 		HandshakeConfig: goplugin.HandshakeConfig{
@@ -132,7 +128,7 @@ func (i *instance) clientConfig(dir string) *goplugin.ClientConfig {
 		AutoMTLS:         needsTLS,
 		SkipHostEnv:      true,
 		StartTimeout:     h.opts.StartTimeout,
-		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: dir},
+		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: sockets},
 		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxAnswer + 1<<20))},
 		Logger:           hclog.NewNullLogger(),
 	}
@@ -219,8 +215,8 @@ func (i *instance) watch() {
 		select {
 		case <-i.runner.done:
 			i.client.Kill() // closes the connection; the process is gone, so this does not block
-			_ = os.RemoveAll(filepath.Dir(i.blobDir))
-			i.proc.ended(i)
+			_ = os.RemoveAll(i.blobDir)
+			i.proc.ended()
 			return
 		case <-tick.C:
 			if i.inflight.Load() == 0 || i.ping(i.proc.host.ctx, pingDeadline) == nil {
@@ -290,5 +286,5 @@ func (i *instance) kill() {
 		<-i.runner.done
 	}
 	i.client.Kill()
-	_ = os.RemoveAll(filepath.Dir(i.blobDir))
+	_ = os.RemoveAll(i.blobDir)
 }

@@ -36,10 +36,6 @@ func be(what string) {
 		serveRaw()
 	case "host":
 		beHost()
-	case "rubbish":
-		fmt.Println("hello, I am not an agent")
-		fmt.Fprintln(os.Stderr, "about to print rubbish")
-		select {}
 	case "exits":
 		fmt.Fprintln(os.Stderr, "cannot find my model with key", os.Getenv("LEAKED"))
 		os.Exit(3)

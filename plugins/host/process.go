@@ -63,10 +63,11 @@ func (p *process) instance(ctx context.Context) (*instance, error) {
 func (p *process) join() (*startup, *instance, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.settle()
 	switch {
 	case p.closed:
 		return nil, nil, ErrClosed
-	case p.cur != nil && p.cur.alive():
+	case p.cur != nil:
 		return nil, p.cur, nil
 	case p.starting != nil:
 		return p.starting, nil, nil
@@ -116,13 +117,22 @@ func (p *process) start(s *startup, pause time.Duration) {
 	}
 }
 
+// settle forgets an instance that has ended, and counts its exit.
+func (p *process) settle() {
+	if p.cur == nil || p.cur.alive() {
+		return
+	}
+	if !p.closed {
+		p.exited("with " + p.cur.runner.state)
+	}
+	p.cur = nil
+}
+
 // ended is told when an instance is gone that had been ready.
-func (p *process) ended(inst *instance) {
+func (p *process) ended() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.closed {
-		p.exited("with " + inst.runner.state)
-	}
+	p.settle()
 }
 
 // exited counts an exit and sets the time before which there is no new start.
