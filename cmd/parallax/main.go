@@ -1,0 +1,83 @@
+// Command parallax runs teams of AI agents from a script.
+//
+// This file is the wiring: it alone knows every room. It is also every bundled agent, as `parallax __agent NAME`.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/parallax-run/parallax/builtins"
+	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/run"
+	versioncmd "github.com/parallax-run/parallax/internal/cli/version"
+	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/plugins/agent"
+	"github.com/parallax-run/parallax/plugins/anthropic"
+	"github.com/parallax-run/parallax/plugins/host"
+	"github.com/parallax-run/parallax/plugins/openai"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+var _ local.Agents = (*host.Host)(nil)
+
+func main() { os.Exit(parallax(os.Args[1:])) }
+
+// parallax runs one command line and gives the exit code.
+func parallax(args []string) int {
+	agents := bundled()
+	if len(args) == 2 && args[0] == "__agent" {
+		return serve(agents, args[1])
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the second Ctrl-C is not caught and ends the process
+	app, err := newApp(agents)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "parallax:", err)
+		return int(cli.PatternFailed)
+	}
+	return cli.Main(ctx, app, args, run.NewCmd, versioncmd.NewCmd)
+}
+
+func newApp(agents map[string]cli.Bundled) (*cli.App, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, fmt.Errorf("the working directory: %w", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("the path of this program: %w", err)
+	}
+	return &cli.App{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Dir: dir, Self: self, Version: version, LookupEnv: os.LookupEnv,
+		Environment: func() runtime.Environment { return runtime.Environment{Builtins: builtins.All()} },
+		Bundled:     agents,
+		InProcess:   map[string]cli.MakeAgent{},
+	}, nil
+}
+
+// bundled lists the agents that are processes of this executable.
+func bundled() map[string]cli.Bundled {
+	of := func(define func() agent.Definition) func() { return func() { agent.ServeDefinition(define()) } }
+	return map[string]cli.Bundled{
+		"anthropic": {Serve: of(anthropic.Agent), Secrets: anthropic.Secrets},
+		"openai":    {Serve: of(openai.Agent), Secrets: openai.Secrets},
+	}
+}
+
+func serve(agents map[string]cli.Bundled, name string) int {
+	a, ok := agents[name]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "parallax: there is no bundled agent %q\n", name)
+		return int(cli.Usage)
+	}
+	a.Serve()
+	return 0
+}

@@ -1,0 +1,135 @@
+// Package check is `parallax check`.
+package check
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/parallax-run/parallax/builtins"
+	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/project"
+	"github.com/parallax-run/parallax/internal/pattern"
+)
+
+// Options are what the command line says.
+type Options struct {
+	App *cli.App
+
+	Patterns []string
+	Agents   string
+	JSON     bool
+}
+
+// NewCmd makes the command.
+func NewCmd(app *cli.App) *cobra.Command {
+	o := &Options{App: app}
+	cmd := &cobra.Command{
+		Use:   "check [PATTERN...]",
+		Short: "Check patterns without running them",
+		Long: `Check patterns and everything they load, and the agents they name. Nothing runs but top-level code.
+Without PATTERN the project's main is checked. Errors end with exit code 3.`,
+		Example: "  parallax check review.star\n  parallax check *.star --json",
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.Patterns = args
+			if len(args) == 0 {
+				o.Patterns = []string{""}
+			}
+			return o.Run()
+		},
+	}
+	cmd.Flags().StringVar(&o.Agents, "agents", "", "`FILE` with [agents] that replace and join those of parallax.toml")
+	cmd.Flags().BoolVar(&o.JSON, "json", false, "print one line of JSON for each pattern")
+	return cmd
+}
+
+// Run checks all patterns and tells what is wrong with any.
+func (o *Options) Run() error {
+	bad := false
+	for _, path := range o.Patterns {
+		r, err := o.check(path)
+		if err != nil {
+			return err
+		}
+		bad = bad || !r.OK()
+		if err := o.print(path, r); err != nil {
+			return err
+		}
+	}
+	if bad {
+		return &cli.Told{Code: cli.Source}
+	}
+	return nil
+}
+
+func (o *Options) check(path string) (*pattern.Report, error) {
+	m, err := project.Manifest(o.App, path, o.Agents)
+	if err != nil {
+		return nil, err
+	}
+	path, err = project.Path(o.App, m, path)
+	if err != nil {
+		return nil, err
+	}
+	opts := pattern.CheckOptions{Options: project.PatternOptions(o.App), Effects: effects()}
+	if m.Path != "" || o.Agents != "" {
+		opts.Agents = append([]string{}, m.AgentNames()...)
+	}
+	r, err := pattern.Check(path, o.App.Environment(), opts)
+	return r, project.ShortPath(o.App, err)
+}
+
+// effects names the builtins that act on the world.
+func effects() []string {
+	var names []string
+	for _, d := range builtins.Decls() {
+		if d.Effect {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
+func (o *Options) print(path string, r *pattern.Report) error {
+	if o.JSON {
+		return cli.JSON(o.App, r)
+	}
+	if path == "" {
+		path = cli.Short(o.App.Dir, filepath.Join(r.Root, filepath.FromSlash(r.Pattern)))
+	}
+	if len(r.Findings) > 0 {
+		if _, err := io.WriteString(o.App.Err, r.Excerpts()+"\n\n"); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(o.App.Err, "%s: %s\n", path, verdict(r))
+	return err
+}
+
+func verdict(r *pattern.Report) string {
+	wrong, warnings := 0, 0
+	for _, f := range r.Findings {
+		if f.Severity == pattern.IsError {
+			wrong++
+		} else {
+			warnings++
+		}
+	}
+	s := fmt.Sprintf("ok, %s checked", count(len(r.Files), "file"))
+	if wrong > 0 {
+		s = count(wrong, "error")
+	}
+	if warnings > 0 {
+		s += ", " + count(warnings, "warning")
+	}
+	return s
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,172 @@
+// Package cli is what all commands share: what each is handed, how a command ends, and how a failure is told to a person.
+//
+// Every command is a package of its own below this one, and has three parts: Options, NewCmd, and the function that does the work.
+// They are joined in cmd/parallax.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/parallax-run/parallax/plugins/host"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// App is what every command is handed: its streams and its surroundings.
+type App struct {
+	In        io.Reader // a person's answers
+	Out       io.Writer // results, and nothing else
+	Err       io.Writer // everything else
+	Dir       string    // working directory, absolute
+	Self      string    // path of this executable, which is also the bundled agents
+	Version   string
+	LookupEnv func(string) (string, bool)
+
+	Environment func() runtime.Environment // what scripts can say
+	Std         fs.FS                      // the modules of @std//; nil when there are none
+	Bundled     map[string]Bundled         // agents that are part of this executable, by name
+	InProcess   map[string]MakeAgent       // agents that answer in this process, by name
+}
+
+// Bundled is an agent that is part of this executable and runs as a process of its own: Self __agent NAME.
+type Bundled struct {
+	// Serve runs the agent until its host is gone.
+	Serve func()
+	// Secrets gives the environment variables that the agent reads by itself, which need not be set. Nil means none.
+	Secrets func(config json.RawMessage) []string
+}
+
+// MakeAgent makes an agent that answers in this process.
+type MakeAgent = func(host.AgentConfig) (host.InProcessAgent, error)
+
+// Getenv is the value of an environment variable, or "".
+func (a *App) Getenv(name string) string {
+	v, _ := a.LookupEnv(name)
+	return v
+}
+
+// Command is a constructor of one command.
+type Command func(*App) *cobra.Command
+
+// Main runs one command line and gives the exit code of the process. What went wrong has been told on app.Err by then.
+func Main(ctx context.Context, app *App, args []string, commands ...Command) int {
+	root := newRoot(app, commands)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return int(Done)
+	}
+	return int(Tell(app, err))
+}
+
+func newRoot(app *App, commands []Command) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "parallax",
+		Short:         "Run teams of AI agents from a script",
+		Long:          "Parallax runs teams of AI agents from a script.\n\n" + exitHelp(),
+		Example:       "  parallax init hello && cd hello && parallax run\n  parallax run review.star --input path=./src",
+		Args:          cobra.ArbitraryArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return unknownCommand(root, args[0])
+	}
+	root.SetIn(app.In)
+	root.SetOut(app.Out)
+	root.SetErr(app.Err)
+	root.SetFlagErrorFunc(flagError)
+	for _, c := range commands {
+		cmd := c(app)
+		cmd.DisableFlagsInUseLine = true
+		root.AddCommand(cmd)
+	}
+	return root
+}
+
+// Group makes a command that only holds others: without one of them it prints its help.
+func Group(cmd *cobra.Command, subs ...*cobra.Command) *cobra.Command {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return unknownCommand(cmd, args[0])
+	}
+	cmd.AddCommand(subs...)
+	return cmd
+}
+
+func unknownCommand(parent *cobra.Command, name string) error {
+	var names []string
+	for _, c := range parent.Commands() {
+		if !c.Hidden {
+			names = append(names, c.Name())
+		}
+	}
+	e := &UsageError{Message: fmt.Sprintf("there is no command %q", parent.CommandPath()+" "+name)}
+	if near := runtime.Nearest(name, names); near != "" {
+		e.Hint = fmt.Sprintf("did you mean %q?", parent.CommandPath()+" "+near)
+	} else {
+		e.Hint = fmt.Sprintf("%s --help lists the commands", parent.CommandPath())
+	}
+	return e
+}
+
+// flagError turns pflag's errors into usage errors, with the flag that was probably meant.
+func flagError(cmd *cobra.Command, err error) error {
+	if errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	e := &UsageError{Message: err.Error(), Hint: fmt.Sprintf("%s --help lists the flags", cmd.CommandPath())}
+	missing, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return e
+	}
+	e.Message = fmt.Sprintf("%s has no flag --%s", cmd.CommandPath(), missing.GetSpecifiedName())
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	if near := runtime.Nearest(missing.GetSpecifiedName(), names); near != "" {
+		e.Hint = fmt.Sprintf("did you mean --%s?", near)
+	}
+	return e
+}
+
+// Args checks the number of arguments; what says what they are, as in "one pattern".
+func Args(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return &UsageError{
+				Message: fmt.Sprintf("%s needs %s", cmd.CommandPath(), what),
+				Hint:    "for example: " + firstExample(cmd),
+			}
+		case most >= 0 && len(args) > most:
+			return &UsageError{
+				Message: fmt.Sprintf("%s takes %s, got also %q", cmd.CommandPath(), what, args[most]),
+				Hint:    fmt.Sprintf("%s --help shows the usage", cmd.CommandPath()),
+			}
+		}
+		return nil
+	}
+}
+
+func firstExample(cmd *cobra.Command) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(cmd.Example), "\n")
+	return strings.TrimSpace(line)
+}

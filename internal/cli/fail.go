@@ -1,0 +1,263 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/parallax-run/parallax/internal/edition"
+	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/pattern"
+	"github.com/parallax-run/parallax/plugins/host"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// Excerpts shows a message with the place it is about, "file:line:col", and the line of source there.
+type Excerpts func(pos, message string) string
+
+// SourcedError is an error of a pattern together with the way to its source text.
+type SourcedError struct {
+	Err     error
+	Excerpt Excerpts
+}
+
+func (e *SourcedError) Error() string { return e.Err.Error() }
+
+func (e *SourcedError) Unwrap() error { return e.Err }
+
+// Failure is an error as people see it: what happened, where, and the next step.
+type Failure struct {
+	Exit  Exit
+	What  string // one sentence, or several lines that each stand for themselves
+	Where string // excerpt and backtrace, or ""
+	Hint  string // the next step, or ""
+}
+
+// Tell writes what went wrong on app.Err and gives the exit code.
+func Tell(app *App, err error) Exit {
+	if told, ok := errors.AsType[*Told](err); ok {
+		return told.Code
+	}
+	for _, f := range Explain(app.Dir, err) {
+		fmt.Fprint(app.Err, f.String())
+	}
+	return ExitOf(err)
+}
+
+func (f Failure) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "parallax: %s\n", strings.TrimRight(f.What, "\n"))
+	if f.Where != "" {
+		b.WriteString(strings.TrimRight(f.Where, "\n") + "\n")
+	}
+	if f.Hint != "" {
+		fmt.Fprintf(&b, "  hint: %s\n", f.Hint)
+	}
+	return b.String()
+}
+
+// ExitOf gives the exit code of an error by its kind, never by its text.
+func ExitOf(err error) Exit {
+	if err == nil {
+		return Done
+	}
+	if told, ok := errors.AsType[*Told](err); ok {
+		return told.Code
+	}
+	if is[*pattern.SourceError](err) {
+		return Source
+	}
+	if needsPerson(err) {
+		return NeedsPerson
+	}
+	if e, ok := errors.AsType[*runtime.Error](err); ok {
+		return exitOfCode(e.Code)
+	}
+	switch {
+	case is[*UsageError](err), is[*runtime.InputError](err), is[*manifest.Error](err), is[*manifest.LimitError](err), is[*pattern.PathError](err):
+		return Usage
+	case is[*runtime.SourceError](err):
+		return Source
+	case is[*host.StartError](err):
+		return AgentStart
+	case errors.Is(err, context.Canceled):
+		return Stopped
+	}
+	return PatternFailed
+}
+
+func exitOfCode(c runtime.Code) Exit {
+	switch c {
+	case runtime.Limit, runtime.BudgetSpent:
+		return OverLimit
+	case runtime.Cancelled:
+		return Stopped
+	case runtime.Timeout, runtime.Unavailable, runtime.Refused, runtime.Schema, runtime.NotFound, runtime.Failed,
+		runtime.UnknownOutcome, runtime.Conflict, runtime.Script:
+		return PatternFailed
+	}
+	return PatternFailed
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+func needsPerson(err error) bool {
+	return is[*local.NeedsPerson](err) || is[*host.NeedsPersonError](err) || is[*edition.ServerError](err)
+}
+
+// Explain gives what to tell about an error: one failure, or several where several things are wrong. dir is where paths
+// are seen from.
+func Explain(dir string, err error) []Failure {
+	var excerpt Excerpts
+	if sourced, ok := errors.AsType[*SourcedError](err); ok {
+		excerpt = sourced.Excerpt
+	}
+	switch e := root(err).(type) {
+	case *UsageError:
+		return one(Usage, e.Message, e.Hint)
+	case *runtime.InputError:
+		return one(Usage, e.Message, e.Hint)
+	case *manifest.LimitError:
+		return one(Usage, e.Message, e.Hint)
+	case *pattern.PathError:
+		return one(Usage, e.Message, e.Hint)
+	case *manifest.Error:
+		return manifestFailures(dir, e)
+	case *pattern.SourceError:
+		return excerptFailures(e)
+	case *runtime.SourceError:
+		return sourceFailures(e)
+	case *runtime.Error:
+		return []Failure{patternFailure(e, err, excerpt)}
+	case *local.NeedsPerson:
+		return one(NeedsPerson, e.What, inTerminal)
+	case *edition.ServerError:
+		return one(NeedsPerson, e.Error(), e.Hint())
+	case *host.StartError:
+		return one(AgentStart, e.Error(), e.Hint)
+	case interface{ Unwrap() []error }:
+		var all []Failure
+		for _, each := range e.Unwrap() {
+			all = append(all, Explain(dir, each)...)
+		}
+		return all
+	}
+	return one(ExitOf(err), err.Error(), "")
+}
+
+func one(exit Exit, what, hint string) []Failure {
+	return []Failure{{Exit: exit, What: what, Hint: hint}}
+}
+
+// root gives the error that decides how err is told: the first of a known kind on the way down.
+func root(err error) error {
+	for at := err; at != nil; at = errors.Unwrap(at) {
+		switch at.(type) {
+		case *UsageError, *runtime.InputError, *manifest.LimitError, *manifest.Error, *pattern.PathError, *pattern.SourceError, *runtime.SourceError, *runtime.Error,
+			*local.NeedsPerson, *edition.ServerError, *host.StartError, interface{ Unwrap() []error }:
+			return at
+		}
+	}
+	return err
+}
+
+// patternFailure tells the error of a script with the line that caused it and the way there.
+func patternFailure(e *runtime.Error, err error, excerpt Excerpts) Failure {
+	f := Failure{Exit: ExitOf(err), What: e.Message, Hint: e.Hint}
+	if e.Code != runtime.Script && e.Code != runtime.Failed && e.Code != runtime.Cancelled {
+		f.What = fmt.Sprintf("%s (%s)", e.Message, e.Code)
+	}
+	if needsPerson(err) && f.Hint == "" {
+		f.Hint = inTerminal
+	}
+	if e.Code == runtime.Cancelled {
+		return f
+	}
+	if pos := innermost(e.Trace); pos != "" && excerpt != nil {
+		f.What = excerpt(pos, f.What)
+	}
+	f.Where = e.Backtrace()
+	return f
+}
+
+// inTerminal is the next step where a person is needed.
+const inTerminal = "run it in a terminal, where it can ask"
+
+// innermost is the last place in the script on the way to an error.
+func innermost(trace []runtime.Frame) string {
+	for i := len(trace) - 1; i >= 0; i-- {
+		if trace[i].Pos != "" {
+			return trace[i].Pos
+		}
+	}
+	return ""
+}
+
+func sourceFailures(e *runtime.SourceError) []Failure {
+	var all []Failure
+	for _, f := range e.Findings {
+		all = append(all, Failure{Exit: Source, What: f.String(), Hint: f.Hint})
+	}
+	return all
+}
+
+func excerptFailures(e *pattern.SourceError) []Failure {
+	var all []Failure
+	for _, f := range e.Findings {
+		hint := f.Hint
+		f.Hint = ""
+		all = append(all, Failure{Exit: Source, What: pattern.Excerpt(f, e.Sources[f.File]), Hint: hint})
+	}
+	return all
+}
+
+func manifestFailures(dir string, e *manifest.Error) []Failure {
+	var all []Failure
+	for _, p := range e.Problems {
+		f := Failure{Exit: Usage, What: fmt.Sprintf("%s:%d:%d: %s", Short(dir, p.File), p.Pos.Line, p.Pos.Col, p.Message), Hint: p.Hint}
+		if p.Source != "" {
+			f.Where = Caret(p.Pos.Col, p.Source)
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// Caret shows a source line and a caret below a column, counted in characters from 1.
+func Caret(col int, text string) string {
+	var pad strings.Builder
+	for i, r := range []rune(text) {
+		if i >= col-1 {
+			break
+		}
+		if r == '\t' {
+			pad.WriteRune('\t')
+		} else {
+			pad.WriteByte(' ')
+		}
+	}
+	return fmt.Sprintf("    %s\n    %s^\n", text, pad.String())
+}
+
+// Short is a path as people see it from dir: relative where it is below.
+func Short(dir, path string) string {
+	rel, err := filepath.Rel(dir, path)
+	if err != nil || !filepath.IsLocal(rel) {
+		return path
+	}
+	return rel
+}
+
+// JSON writes one value as one line on app.Out.
+func JSON(app *App, v any) error {
+	enc := json.NewEncoder(app.Out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}

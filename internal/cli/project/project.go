@@ -1,0 +1,230 @@
+// Package project brings together what commands need to work on a pattern: its manifest, its program and its agents.
+package project
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/pattern"
+	"github.com/parallax-run/parallax/plugins/host"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// Project is a pattern and what surrounds it.
+type Project struct {
+	Manifest *manifest.Manifest
+	Loaded   *pattern.Loaded
+}
+
+// Open loads the pattern at path, "" for the project's main, and the manifest nearest to it. agentsFile, "" for none,
+// replaces and adds agents.
+func Open(app *cli.App, path, agentsFile string) (*Project, error) {
+	m, err := Manifest(app, path, agentsFile)
+	if err != nil {
+		return nil, err
+	}
+	path, err = Path(app, m, path)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := pattern.Load(path, app.Environment(), PatternOptions(app))
+	if err != nil {
+		return nil, ShortPath(app, err)
+	}
+	return &Project{Manifest: m, Loaded: loaded}, nil
+}
+
+// Path gives what pattern.Load takes: the pattern at path, "" for the project's main.
+func Path(app *cli.App, m *manifest.Manifest, path string) (string, error) {
+	if path != "" {
+		return absolute(app, path), nil
+	}
+	if m.Path == "" {
+		return "", cli.Usagef("name a pattern, or run parallax init", "there is no pattern named and no %s in this directory or above", manifest.FileName)
+	}
+	return m.Dir, nil
+}
+
+// PatternOptions says how patterns are loaded.
+func PatternOptions(app *cli.App) pattern.Options {
+	return pattern.Options{Std: app.Std, Main: mainOf}
+}
+
+// absolute is a path seen from the app's directory; labels stay as they are.
+func absolute(app *cli.App, path string) string {
+	if filepath.IsAbs(path) || strings.HasPrefix(path, ":") || strings.HasPrefix(path, "//") || strings.HasPrefix(path, "@") {
+		return path
+	}
+	return filepath.Join(app.Dir, path)
+}
+
+// ShortPath tells paths in an error as the person gave them.
+func ShortPath(app *cli.App, err error) error {
+	e, ok := errors.AsType[*pattern.PathError](err)
+	if !ok {
+		return err
+	}
+	short := *e
+	short.Message = strings.ReplaceAll(e.Message, app.Dir+string(filepath.Separator), "")
+	short.Hint = strings.ReplaceAll(e.Hint, app.Dir+string(filepath.Separator), "")
+	return &short
+}
+
+// mainOf is the main file that a directory's manifest names.
+func mainOf(dir string) (string, error) {
+	m, err := manifest.Load(filepath.Join(dir, manifest.FileName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return m.Project.Main, nil
+}
+
+// Manifest loads the manifest nearest to the pattern at path, else the one nearest to the working directory.
+func Manifest(app *cli.App, path, agentsFile string) (*manifest.Manifest, error) {
+	m, err := manifest.Near(dirOf(app, path))
+	if err == nil && m.Path == "" {
+		m, err = manifest.Near(app.Dir)
+	}
+	if err != nil || agentsFile == "" {
+		return m, err
+	}
+	agents, err := manifest.LoadAgents(absolute(app, agentsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, cli.Usagef("give the path of a TOML file with [agents.NAME] tables", "--agents: there is no file %s", agentsFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m.WithAgents(agents), nil
+}
+
+// dirOf is the directory of the pattern at path; that of a label, and of none, is the working directory.
+func dirOf(app *cli.App, path string) string {
+	full := absolute(app, path)
+	if path == "" || !filepath.IsAbs(full) || strings.HasPrefix(path, "//") {
+		return app.Dir
+	}
+	if info, err := os.Stat(full); err == nil && info.IsDir() {
+		return full
+	}
+	return filepath.Dir(full)
+}
+
+// Agents gives the agents that the pattern names, in words or in its metadata, each once and sorted. Those that it finds by
+// capability are not among them.
+func (p *Project) Agents() []string {
+	var names []string
+	for _, m := range p.Loaded.Program.Asks {
+		names = append(names, m.Name)
+	}
+	names = append(names, p.Loaded.Program.Meta.Agents...)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Missing gives an error for each agent that the pattern names and the project does not have.
+func (p *Project) Missing() error {
+	var errs []error
+	for _, name := range p.Agents() {
+		if _, ok := p.Manifest.Agent(name); !ok {
+			errs = append(errs, p.missing(name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (p *Project) missing(name string) error {
+	e := &host.StartError{Agent: name, Problem: "no agent of that name is configured", Hint: "add [agents." + name + "] to " + manifest.FileName}
+	for _, m := range p.Loaded.Program.Asks {
+		if m.Name == name {
+			e.Problem += ", asked for at " + m.Pos.String()
+		}
+	}
+	if near := runtime.Nearest(name, p.Manifest.AgentNames()); near != "" {
+		e.Hint = "did you mean " + strconv.Quote(near) + "?"
+	}
+	return e
+}
+
+// Excerpt shows a message with the place it is about and the line of source there.
+func (p *Project) Excerpt(pos, message string) string {
+	f := pattern.Finding{Message: message}
+	f.File, f.Line, f.Col = splitPos(pos)
+	return pattern.Excerpt(f, p.Loaded.Source(f.File))
+}
+
+// splitPos takes "file:line:col" apart.
+func splitPos(pos string) (file string, line, col int) {
+	parts := strings.Split(pos, ":")
+	if len(parts) < 3 {
+		return pos, 0, 0
+	}
+	n := len(parts)
+	line, _ = strconv.Atoi(parts[n-2])
+	col, _ = strconv.Atoi(parts[n-1])
+	return strings.Join(parts[:n-2], ":"), line, col
+}
+
+// Sourced ties an error to the pattern's source text.
+func (p *Project) Sourced(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &cli.SourcedError{Err: err, Excerpt: p.Excerpt}
+}
+
+// HostOptions configures a host for the agents of a manifest.
+func HostOptions(app *cli.App, m *manifest.Manifest) host.Options {
+	o := host.Options{
+		InProcess: app.InProcess,
+		LookupEnv: app.LookupEnv,
+		Version:   app.Version,
+		Bundled: func(use string) ([]string, bool) {
+			_, ok := app.Bundled[use]
+			return []string{app.Self, "__agent", use}, ok
+		},
+		Agents: make([]host.AgentConfig, len(m.Agents)),
+	}
+	for i := range m.Agents {
+		o.Agents[i] = config(app, &m.Agents[i])
+	}
+	return o
+}
+
+// Secrets gives the environment variables whose values an agent gets: those that its table names, which must be set, and those
+// that a bundled agent reads by itself, as far as they are set.
+func Secrets(app *cli.App, a *manifest.Agent) []string {
+	bundled, ok := app.Bundled[a.Use]
+	if !ok || bundled.Secrets == nil {
+		return a.Secrets
+	}
+	names := slices.Clone(a.Secrets)
+	for _, name := range bundled.Secrets(json.RawMessage(a.Config)) {
+		if _, set := app.LookupEnv(name); set && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func config(app *cli.App, a *manifest.Agent) host.AgentConfig {
+	c := host.AgentConfig{
+		Name: a.Name, Use: a.Use, Command: a.Command, Config: json.RawMessage(a.Config), Secrets: Secrets(app, a), Env: a.Env,
+		Capabilities: a.Capabilities, Timeout: a.Timeout, MaxConcurrency: a.MaxConcurrency, Dir: a.Dir,
+	}
+	if a.Use == manifest.Plugin {
+		c.Use = ""
+	}
+	return c
+}

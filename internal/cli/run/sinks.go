@@ -1,0 +1,77 @@
+package run
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/events"
+	"github.com/parallax-run/parallax/internal/cli/screen"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// sinks are those who are told what happens in a run.
+type sinks struct {
+	screen *screen.Screen
+	events *events.Writer // or nil
+	file   *os.File       // behind events, or nil
+	path   string
+	stdout bool // events go to standard output
+	watch  bool // somebody wants to see what agents say before they answer
+	needed bool // somebody wants to be told at all
+}
+
+func (o *Options) sinks() (*sinks, error) {
+	s := &sinks{path: o.Events}
+	switch o.Events {
+	case "":
+	case "-":
+		s.events, s.stdout = events.NewWriter(o.App.Out), true
+	default:
+		path := o.Events
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(o.App.Dir, path)
+		}
+		f, err := os.Create(path)
+		if err != nil {
+			return nil, cli.Usagef("give a path that can be written", "--events: %v", err)
+		}
+		s.file, s.events = f, events.NewWriter(f)
+	}
+	s.screen = screen.New(o.App.Err, screen.Options{Quiet: o.Quiet, LookupEnv: o.App.LookupEnv})
+	s.watch = s.events != nil || s.screen.Moving()
+	s.needed = s.events != nil || o.JSON || !o.Quiet
+	return s, nil
+}
+
+// emit gives the engine's Emit: nil where nobody listens.
+func (s *sinks) emit() func(runtime.Event) {
+	if !s.needed {
+		return nil
+	}
+	return func(e runtime.Event) {
+		if s.events != nil {
+			s.events.Write(e)
+		}
+		s.screen.Event(e)
+	}
+}
+
+// writeError says that events were lost.
+func (s *sinks) writeError() error {
+	if s.events == nil {
+		return nil
+	}
+	if err := s.events.Err(); err != nil {
+		return fmt.Errorf("--events %s: %w", s.path, err)
+	}
+	return nil
+}
+
+func (s *sinks) close() {
+	s.screen.Close()
+	if s.file != nil {
+		s.file.Close()
+	}
+}
