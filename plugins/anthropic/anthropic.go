@@ -1,0 +1,193 @@
+// Package anthropic is the agent that asks a language model behind Anthropic's messages API.
+//
+//	[agents.critic]
+//	use = "anthropic"
+//	model = "claude-haiku-4-5"               # required
+//	base_url = "https://api.anthropic.com"   # the default
+//	api_key_env = "ANTHROPIC_API_KEY"        # the default: name of the environment variable with the key
+//	system = "You find what others miss."    # system prompt
+//	temperature = 0.2                        # none unless given, and so for the next two
+//	top_p = 0.9
+//	top_k = 40
+//	max_tokens = 4096                        # the default; of one answer
+//	stream = true                            # the default: show the answer while it is written
+//	structured = "tool"                      # the default; see below
+//	confidence = "none"                      # the default, or "self_report"
+//	price = {input = 1.0, output = 5.0, cached = 0.1}  # US dollars per million tokens
+//	extra = {metadata = {user_id = "ci"}}    # further fields of the request, as they are
+//
+// A server on this machine (a loopback address) needs no key. The key is read from the environment, sent to base_url and
+// nowhere else, and never shown.
+//
+// # What the model is asked
+//
+// The system prompt, then the call's earlier messages, then one message of the user: the task's words, then each input as a
+// block between its name in angle brackets, names in alphabetical order. A string stands as it is, any other value as JSON.
+// When a previous answer to the same question was refused, the reason comes last.
+//
+// # Structured answers
+//
+// When the script asks for a type, structured says how the model is held to its JSON Schema: "tool" makes it call a tool
+// whose input is the answer; "format" sends the schema as the format of the output; "prompt" only puts it into the prompt. A
+// schema that is not an object is asked for as the field "answer" of one, and taken out of it. An answer that is not JSON is
+// passed on as a string, so that the script's check refuses it with a reason.
+//
+// # Confidence
+//
+// The API gives no probabilities. With confidence = "self_report" the model is asked for one beside its answer; such numbers
+// are seldom calibrated. Otherwise none is stated.
+//
+// # Failures
+//
+// 429 is overloaded and 5xx, a lost connection or a cut-off answer are unavailable, with the server's Retry-After; the engine
+// retries, this agent never does. 401 and 403 name the variable of the key. A model that declines is an error of code
+// "refusal". An answer cut by max_tokens arrives with the finish "length".
+package anthropic
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/anthropics/anthropic-sdk-go"
+	"github.com/anthropics/anthropic-sdk-go/option"
+
+	"github.com/parallax-run/parallax/plugins/agent"
+	"github.com/parallax-run/parallax/plugins/agent/llm"
+)
+
+// Config is the agent's table in parallax.toml; the package's documentation explains the keys.
+type Config struct {
+	Model       string         `json:"model"`
+	BaseURL     string         `json:"base_url,omitempty"`
+	APIKeyEnv   string         `json:"api_key_env,omitempty"`
+	System      string         `json:"system,omitempty"`
+	Temperature *float64       `json:"temperature,omitempty"`
+	TopP        *float64       `json:"top_p,omitempty"`
+	TopK        *int64         `json:"top_k,omitempty"`
+	MaxTokens   int64          `json:"max_tokens,omitempty"`
+	Stream      *bool          `json:"stream,omitempty"`
+	Structured  string         `json:"structured,omitempty"`
+	Confidence  string         `json:"confidence,omitempty"`
+	Price       *llm.Price     `json:"price,omitempty"`
+	Extra       map[string]any `json:"extra,omitempty"`
+
+	provider *llm.Provider
+	messages anthropic.MessageService
+}
+
+const (
+	defaultURL    = "https://api.anthropic.com"
+	defaultKey    = "ANTHROPIC_API_KEY"
+	defaultTokens = 4096
+)
+
+// Agent is the agent's definition.
+func Agent() agent.Definition {
+	return agent.Define(agent.Info{
+		Name:        "anthropic",
+		Version:     "1.0.0",
+		Description: "Asks a language model behind Anthropic's messages API.",
+		Idempotent:  true,
+		Streaming:   true,
+	}, answer)
+}
+
+// Secrets are the names of the environment variables that a configuration reads, which need not be set.
+func Secrets(config json.RawMessage) []string {
+	var c Config
+	if json.Unmarshal(config, &c) != nil || c.APIKeyEnv == "" {
+		return []string{defaultKey}
+	}
+	return []string{c.APIKeyEnv}
+}
+
+// Open implements agent.Opener.
+func (c *Config) Open(_ context.Context, s *agent.Session) error {
+	c.BaseURL, c.APIKeyEnv = orElse(c.BaseURL, defaultURL), orElse(c.APIKeyEnv, defaultKey)
+	c.Structured, c.Confidence = orElse(c.Structured, "tool"), orElse(c.Confidence, "none")
+	if err := c.check(); err != nil {
+		return err
+	}
+	if c.MaxTokens == 0 {
+		c.MaxTokens = defaultTokens
+	}
+	p, err := llm.NewProvider(s, c.BaseURL, c.Model, c.APIKeyEnv)
+	if err != nil {
+		return err
+	}
+	c.provider = p
+	options := []option.RequestOption{
+		option.WithBaseURL(p.BaseURL + "/"), option.WithHTTPClient(p.Client), option.WithMaxRetries(0),
+	}
+	if p.Key != "" {
+		options = append(options, option.WithAPIKey(p.Key))
+	}
+	for name, value := range c.Extra {
+		options = append(options, option.WithJSONSet(name, value))
+	}
+	c.messages = anthropic.NewMessageService(options...)
+	return nil
+}
+
+// Close implements agent.Closer.
+func (c *Config) Close() error {
+	c.provider.Close()
+	return nil
+}
+
+func (c *Config) check() error {
+	if !slices.Contains([]string{"tool", "format", "prompt"}, c.Structured) {
+		return agent.BadInput("structured is %q; use tool, format or prompt", c.Structured).WithField("structured", "unknown")
+	}
+	if !slices.Contains([]string{"none", "self_report"}, c.Confidence) {
+		return agent.BadInput("confidence is %q; use none or self_report", c.Confidence).WithField("confidence", "unknown")
+	}
+	if c.MaxTokens < 0 {
+		return agent.BadInput("max_tokens must not be below zero").WithField("max_tokens", "must not be below zero")
+	}
+	return c.Price.Check()
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// answer is the agent.
+func answer(ctx context.Context, c *agent.Call[Config], input json.RawMessage) (json.RawMessage, error) {
+	shape, err := llm.NewShape(c.OutputSchema(), c.Config.Confidence == "self_report")
+	if err != nil {
+		return nil, err
+	}
+	params, err := c.Config.params(c, input, shape)
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.Config.ask(ctx, c, params)
+	if err != nil {
+		return nil, c.Config.explain(ctx, err)
+	}
+	return c.Config.finish(c, shape, got)
+}
+
+// finish tells the host about the answer and takes its value out of it.
+func (c *Config) finish(call *agent.Call[Config], shape *llm.Shape, got *completion) (json.RawMessage, error) {
+	call.Usage(got.usageOf(c))
+	if got.stop == anthropic.StopReasonRefusal {
+		call.Finish("refusal")
+		return nil, llm.Refusal(c.Model, got.words())
+	}
+	call.Finish(got.finish())
+	call.Reasoning(got.thinking.String())
+	if shape == nil {
+		return llm.Text(got.words()), nil
+	}
+	value, reported := shape.Read(got.words())
+	if reported != nil {
+		call.Confidence(*reported, agent.SelfReport)
+	}
+	return value, nil
+}
