@@ -27,7 +27,7 @@ func agentsOf(t *table, dir string) []Agent {
 	var agents []Agent
 	for _, name := range t.sortedKeys() {
 		if !agentName.MatchString(name) {
-			t.wrong(name, nameHint(name), "%q cannot be an agent's name: use up to 100 lower-case letters, digits, '-', '_' and '.'", name)
+			t.doc.problem(t.doc.place(t.sub(name)), nameHint(name), "%q cannot be an agent's name: use up to 100 lower-case letters, digits, '-', '_' and '.'", name)
 			continue
 		}
 		if _, ok := t.m[name].(map[string]any); !ok {
@@ -144,7 +144,9 @@ func (t *table) program(a *Agent, dir string) {
 		return
 	}
 	if len(command) == 0 {
-		t.wrong("use", `add command = ["./my-agent"]`, "agent %q is a plugin without a command", a.Name)
+		if list, isList := t.m["command"].([]any); !given || isList && len(list) == 0 {
+			t.wrong("use", `add command = ["./my-agent"]`, "agent %q is a plugin without a command", a.Name)
+		}
 		return
 	}
 	a.Command = slices.Clone(command)
