@@ -79,8 +79,8 @@ bench: ## benchmarks, COUNT (6) times each, with their spread; BENCH=regexp choo
 fmt: ## format the Go code: gofumpt, and imports in three groups
 	@$(call lint,.,fmt)
 
-lint: ## golangci-lint over every module, and a look at the formatting
-	@for dir in $(MODULES); do echo "lint $$dir"; ($(call lint,"$$dir",run) ./...); done
+lint: ## golangci-lint over every module, formatting included; FIX=--fix mends what it can
+	@for dir in $(MODULES); do echo "lint $$dir"; ($(call lint,"$$dir",run) $(FIX) ./...); done
 
 arch: ## floors, doors, and what the documents say about them
 	go test -vet=off ./internal/archtest
