@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"go.starlark.net/starlark"
+
+	"github.com/parallax-run/parallax/runtime/guard"
 )
 
 // Branches is a running fork as builtins see it: an engine's Group, with the rules of limits and locals on top.
@@ -34,7 +36,9 @@ func Fork(t *starlark.Thread, spec ForkSpec, n int, shared []starlark.Value, bod
 		return nil, err
 	}
 	for _, v := range shared {
-		v.Freeze()
+		if err := guard.Freeze(v); err != nil {
+			return nil, &Error{Code: Limit, Message: fmt.Sprintf("%s: what the branches share: %v", spec.Name, err)}
+		}
 	}
 	b.effects++
 	g := &Branches{parent: b, thread: t, n: b.effects, ended: make([]account, n)}
@@ -53,7 +57,9 @@ func Fork(t *starlark.Thread, spec ForkSpec, n int, shared []starlark.Value, bod
 		if err != nil {
 			return nil, child.explain(err)
 		}
-		v.Freeze()
+		if err := guard.Freeze(v); err != nil {
+			return nil, child.explain(fmt.Errorf("%s: the result of branch %s: %w", spec.Name, child.path, err))
+		}
 		return v, nil
 	})
 	return g, nil

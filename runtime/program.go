@@ -10,11 +10,14 @@ package runtime
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
+
+	"github.com/parallax-run/parallax/runtime/guard"
 )
 
 // ABI names the language as a running pattern sees it. A run is pinned to it.
@@ -61,6 +64,7 @@ type BudgetLimits struct {
 func Compile(files []*File, find func(from, label string) string, env Environment) (*Program, error) {
 	globals := make(map[string]starlark.StringDict, len(files))
 	c := &compilation{meta: new(Meta)}
+	env = env.guarded()
 	for _, f := range files {
 		g, err := c.module(f, globals, find, env)
 		if err != nil {
@@ -84,8 +88,12 @@ type compilation struct{ meta *Meta }
 // metaKey is where a thread that loads a module keeps the Meta to fill.
 const metaKey = "parallax.meta"
 
-// initSteps bounds the top-level code of one module.
-const initSteps = 5_000_000
+// Bounds on the top-level code of one module; initKey is where its thread counts bytes.
+const (
+	initSteps = 5_000_000
+	initBytes = 256 << 20
+	initKey   = "parallax.init"
+)
 
 func (c *compilation) module(f *File, globals map[string]starlark.StringDict, find func(from, label string) string, env Environment) (starlark.StringDict, error) {
 	prog, err := f.compile(env)
@@ -101,12 +109,52 @@ func (c *compilation) module(f *File, globals map[string]starlark.StringDict, fi
 	}
 	t.SetMaxExecutionSteps(initSteps)
 	t.SetLocal(metaKey, c.meta)
+	t.SetLocal(initKey, new(uint64))
 	g, err := prog.Init(t, env.Builtins)
 	if err != nil {
 		return nil, (&Branch{}).explain(err)
 	}
-	g.Freeze()
+	export(g)
+	for name, v := range g {
+		if err := guard.Freeze(v); err != nil {
+			return nil, &Error{Code: Limit, Message: fmt.Sprintf("%s: the global %s: %v", f.Name, name, err)}
+		}
+	}
 	return g, nil
+}
+
+// guarded adds the guard's names to those of the environment, whose own come first.
+func (env Environment) guarded() Environment {
+	names := guard.Builtins(charge)
+	maps.Copy(names, env.Builtins)
+	return Environment{Builtins: names}
+}
+
+// charge books what a guarded operation uses to the branch that runs on t, or to the module that is being loaded.
+func charge(t *starlark.Thread, bytes uint64) error {
+	if b, ok := t.Local(branchKey).(*Branch); ok {
+		return b.Charge(t, bytes)
+	}
+	used, ok := t.Local(initKey).(*uint64)
+	if !ok {
+		return nil
+	}
+	if *used += bytes; *used > initBytes {
+		return limitError("bytes", *used, initBytes)
+	}
+	return nil
+}
+
+// Exporter is a value that likes to know the first global variable that holds it, such as a record type.
+type Exporter interface{ Export(name string) }
+
+// export tells values their names, in the order of the names.
+func export(globals starlark.StringDict) {
+	for _, name := range globals.Keys() {
+		if v, ok := globals[name].(Exporter); ok {
+			v.Export(name)
+		}
+	}
 }
 
 // MetaOf gives what pattern(...) fills while the main file is loaded, and nil at any other time.

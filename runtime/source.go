@@ -4,12 +4,15 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
+
+	"github.com/parallax-run/parallax/runtime/guard"
 )
 
 // MaxSourceBytes bounds one source file; the compiler is quadratic in some shapes of source.
@@ -85,9 +88,15 @@ func syntaxError(err error) error {
 	return err
 }
 
-// compile resolves and compiles a file against the names it may use.
+// compile guards, resolves and compiles a file against the names it may use. The guard rewrites a tree of its own, so that
+// others may still read f.Syntax.
 func (f *File) compile(env Environment) (*starlark.Program, error) {
-	prog, err := starlark.FileProgram(f.Syntax, env.Builtins.Has)
+	tree, err := Dialect().Parse(f.Name, f.Text, 0)
+	if err != nil {
+		return nil, syntaxError(err)
+	}
+	guard.Rewrite(tree)
+	prog, err := starlark.FileProgram(tree, env.Builtins.Has)
 	var list resolve.ErrorList
 	switch {
 	case err == nil:
@@ -113,6 +122,7 @@ func (f *File) compile(env Environment) (*starlark.Program, error) {
 // names lists what the file could have meant: builtins and its own top-level names.
 func (f *File) names(env Environment) []string {
 	names := env.Builtins.Keys()
+	names = slices.DeleteFunc(names, guard.Hidden)
 	for name := range starlark.Universe {
 		names = append(names, name)
 	}

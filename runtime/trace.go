@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
+
+	"github.com/parallax-run/parallax/runtime/guard"
 )
 
 // explain turns whatever ended a branch's script into the error that leaves it: a *Error with the branch's frames in front
@@ -22,6 +24,9 @@ func (b *Branch) explain(err error) error {
 	}
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
+		if large, tooLarge := errors.AsType[*guard.TooLarge](err); tooLarge {
+			return &Error{Code: Limit, Message: b.message(err), Trace: frames, Cause: large}
+		}
 		return &Error{Code: Script, Message: b.message(err), Hint: b.frozenHint(err), Trace: frames, Cause: err}
 	}
 	traced := *e
@@ -45,6 +50,9 @@ func (b *Branch) frames(err error) []Frame {
 	}
 	frames := make([]Frame, 0, len(inner.CallStack))
 	for _, f := range inner.CallStack {
+		if guard.Hidden(f.Name) {
+			continue
+		}
 		frame := Frame{Func: f.Name, Branch: b.path}
 		if f.Pos.Filename() != "<builtin>" {
 			frame.Pos = f.Pos.String()
