@@ -12,12 +12,20 @@ import (
 
 	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/agents"
+	"github.com/parallax-run/parallax/internal/cli/bench"
+	"github.com/parallax-run/parallax/internal/cli/check"
+	"github.com/parallax-run/parallax/internal/cli/doctor"
+	"github.com/parallax-run/parallax/internal/cli/initialise"
+	"github.com/parallax-run/parallax/internal/cli/manual"
 	"github.com/parallax-run/parallax/internal/cli/run"
 	versioncmd "github.com/parallax-run/parallax/internal/cli/version"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/plugins/agent"
 	"github.com/parallax-run/parallax/plugins/anthropic"
+	execagent "github.com/parallax-run/parallax/plugins/exec"
 	"github.com/parallax-run/parallax/plugins/host"
+	"github.com/parallax-run/parallax/plugins/mock"
 	"github.com/parallax-run/parallax/plugins/openai"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -31,19 +39,22 @@ func main() { os.Exit(parallax(os.Args[1:])) }
 
 // parallax runs one command line and gives the exit code.
 func parallax(args []string) int {
-	agents := bundled()
+	parts := bundled()
 	if len(args) == 2 && args[0] == "__agent" {
-		return serve(agents, args[1])
+		return serve(parts, args[1])
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second Ctrl-C is not caught and ends the process
-	app, err := newApp(agents)
+	app, err := newApp(parts)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "parallax:", err)
 		return int(cli.PatternFailed)
 	}
-	return cli.Main(ctx, app, args, run.NewCmd, versioncmd.NewCmd)
+	return cli.Main(ctx, app, args,
+		initialise.NewCmd, run.NewCmd, check.NewCmd, manual.NewCmd,
+		agents.NewCmd, bench.NewCmd, doctor.NewCmd, versioncmd.NewCmd,
+	)
 }
 
 func newApp(agents map[string]cli.Bundled) (*cli.App, error) {
@@ -59,7 +70,9 @@ func newApp(agents map[string]cli.Bundled) (*cli.App, error) {
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Dir: dir, Self: self, Version: version, LookupEnv: os.LookupEnv,
 		Environment: func() runtime.Environment { return runtime.Environment{Builtins: builtins.All()} },
 		Bundled:     agents,
-		InProcess:   map[string]cli.MakeAgent{},
+		InProcess: map[string]cli.MakeAgent{
+			"mock": func(c host.AgentConfig) (host.InProcessAgent, error) { return mock.New(c.Config) },
+		},
 	}, nil
 }
 
@@ -68,6 +81,7 @@ func bundled() map[string]cli.Bundled {
 	of := func(define func() agent.Definition) func() { return func() { agent.ServeDefinition(define()) } }
 	return map[string]cli.Bundled{
 		"anthropic": {Serve: of(anthropic.Agent), Secrets: anthropic.Secrets},
+		"exec":      {Serve: of(execagent.Agent)},
 		"openai":    {Serve: of(openai.Agent), Secrets: openai.Secrets},
 	}
 }

@@ -60,11 +60,27 @@ type Command func(*App) *cobra.Command
 func Main(ctx context.Context, app *App, args []string, commands ...Command) int {
 	root := newRoot(app, commands)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := misspelled(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	if err == nil {
 		return int(Done)
 	}
 	return int(Tell(app, err))
+}
+
+// misspelled finds a command that is none before its flags are taken for those of parallax itself.
+func misspelled(root *cobra.Command, args []string) error {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd(args...)
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") || strings.HasPrefix(args[0], "__") {
+		return nil
+	}
+	if cmd, _, err := root.Find(args); err == nil && cmd != root {
+		return nil
+	}
+	return unknownCommand(root, args[0])
 }
 
 func newRoot(app *App, commands []Command) *cobra.Command {

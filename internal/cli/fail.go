@@ -171,7 +171,7 @@ func root(err error) error {
 // patternFailure tells the error of a script with the line that caused it and the way there.
 func patternFailure(e *runtime.Error, err error, excerpt Excerpts) Failure {
 	f := Failure{Exit: ExitOf(err), What: e.Message, Hint: e.Hint}
-	if e.Code != runtime.Script && e.Code != runtime.Failed && e.Code != runtime.Cancelled {
+	if e.Code != runtime.Script && e.Code != runtime.Failed && e.Code != runtime.Cancelled && e.Code != runtime.Limit {
 		f.What = fmt.Sprintf("%s (%s)", e.Message, e.Code)
 	}
 	if needsPerson(err) && f.Hint == "" {

@@ -16,8 +16,15 @@ type narrator struct {
 	w       io.Writer
 	started time.Time
 	calls   map[string]time.Time
-	lasting bool // only what stays of interest when a tree shows the rest: phases, logs, emits, gates and warnings
+	lasting bool             // only what stays of interest when a tree shows the rest: phases, logs, emits, gates and warnings
+	wide    map[string]*wide // forks too wide to be told branch by branch, by run and the start of their branches' paths
 }
+
+// wide is a fork of which only failures and each tenth are told.
+type wide struct{ n, ended, told int }
+
+// maxTold is the width of a fork up to which everything in its branches is told.
+const maxTold = 32
 
 func (n *narrator) tell(e *runtime.Event) {
 	if n.started.IsZero() {
@@ -25,7 +32,7 @@ func (n *narrator) tell(e *runtime.Event) {
 	}
 	text := n.lastingText(e)
 	if text == "" && !n.lasting {
-		text = n.passing(e)
+		text = n.course(e)
 	}
 	if text == "" {
 		return
@@ -54,7 +61,27 @@ func (n *narrator) lastingText(e *runtime.Event) string {
 	}
 }
 
-// passing tells the course of a run.
+// course tells the course of a run, wide forks in short.
+func (n *narrator) course(e *runtime.Event) string {
+	w := n.within(e)
+	switch {
+	case e.Kind == runtime.ForkStarted && e.N > maxTold && w == nil:
+		if n.wide == nil {
+			n.wide = make(map[string]*wide)
+		}
+		n.wide[branchKey(e.Run, forkPath(e))] = &wide{n: e.N}
+	case e.Kind == runtime.ForkEnded:
+		delete(n.wide, branchKey(e.Run, forkPath(e)))
+	case w == nil || e.Kind == runtime.AgentFailed || e.Kind == runtime.AgentRetrying || e.Kind == runtime.ApprovalAsked:
+	case e.Kind == runtime.BranchDone || e.Kind == runtime.BranchFailed || e.Kind == runtime.BranchCancelled:
+		return n.tenth(w, e)
+	default:
+		return ""
+	}
+	return n.passing(e)
+}
+
+// passing tells one event.
 func (n *narrator) passing(e *runtime.Event) string {
 	at := n.faint(" (" + e.Addr.String() + ")")
 	switch e.Kind {
@@ -133,4 +160,49 @@ func fields(p runtime.Payload) string {
 		return " " + fit(clean(s), 200)
 	}
 	return ""
+}
+
+// forkPath is what the paths of a fork's branches start with.
+func forkPath(e *runtime.Event) runtime.Path {
+	n := strconv.Itoa(e.Addr.N)
+	if e.Addr.Path == "" {
+		return runtime.Path(n)
+	}
+	return e.Addr.Path + "." + runtime.Path(n)
+}
+
+// within gives the wide fork in one of whose branches an event happened, or nil. Forks are wide one inside the other only in
+// the outermost.
+func (n *narrator) within(e *runtime.Event) *wide {
+	if len(n.wide) == 0 {
+		return nil
+	}
+	for i := range len(e.Branch) {
+		if e.Branch[i] == '.' {
+			if w := n.wide[branchKey(e.Run, e.Branch[:i])]; w != nil {
+				return w
+			}
+		}
+	}
+	return nil
+}
+
+// tenth tells a failed branch, and how far a wide fork is at each tenth of it.
+func (n *narrator) tenth(w *wide, e *runtime.Event) string {
+	if _, ok := n.wide[branchKey(e.Run, forkPath(e))]; !ok {
+		return "" // the branch of a fork inside
+	}
+	w.ended++
+	text := ""
+	if e.Kind == runtime.BranchFailed {
+		text = n.passing(e)
+	}
+	if now := w.ended * 10 / w.n; now > w.told {
+		w.told = now
+		if text != "" {
+			text += n.faint("; ")
+		}
+		text += n.faint(number(w.ended) + " of " + plural(w.n, "branch") + " ended (" + e.Addr.String() + ")")
+	}
+	return text
 }

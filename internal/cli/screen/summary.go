@@ -35,7 +35,7 @@ func (t *Tally) totals() []string {
 		parts = append(parts, plural(t.Branches, "branch"))
 	}
 	if t.Retries > 0 {
-		parts = append(parts, plural(t.Retries, "repetition"))
+		parts = append(parts, number(t.Retries)+" tried again")
 	}
 	if t.Failed > 0 {
 		parts = append(parts, number(t.Failed)+" failed")
