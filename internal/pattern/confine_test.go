@@ -1,3 +1,5 @@
+//go:build unix
+
 package pattern
 
 import (
@@ -249,11 +251,4 @@ func TestAPackageHasAtMost200ModulesAndTwoMiB(t *testing.T) {
 	_, err = Load(chain(20, strings.Repeat("# filler\n", 20_000)), environment(), Options{})
 	require.Equal(t, []string{"m11.star:1:6 too-large"}, codes(findingsOf(t, err)))
 	require.ErrorContains(t, err, "more than 2 MiB")
-}
-
-func findingsOf(t *testing.T, err error) []Finding {
-	t.Helper()
-	wrong, ok := errors.AsType[*SourceError](err)
-	require.True(t, ok, "%v", err)
-	return wrong.Findings
 }

@@ -258,7 +258,7 @@ func nameOf(from, label string) string {
 	return name
 }
 
-// file gives the parsed file of a unit. Compiling uses up the tree, so each is handed out once.
+// file gives the parsed file of a unit. A tree is large: it is let go once it is compiled.
 func (g *graph) file(u *unit) (*runtime.File, error) {
 	if f, ok := g.files[u.name]; ok {
 		delete(g.files, u.name)

@@ -81,3 +81,10 @@ func codes(findings []Finding) []string {
 	}
 	return out
 }
+
+func findingsOf(t *testing.T, err error) []Finding {
+	t.Helper()
+	wrong, ok := errors.AsType[*SourceError](err)
+	require.True(t, ok, "%v", err)
+	return wrong.Findings
+}
