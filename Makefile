@@ -103,8 +103,8 @@ gen: ## regenerate code; needs protoc
 	go generate $(PKGS)
 
 verify: gen ## generated code, go.mod and standalone modules are as they should be
-	@git diff -I '^// .*protoc  *v' --exit-code --stat || \
-		{ echo "make verify: not committed, or stale generated code, see above" >&2; exit 1; }
+	@changed=$$(git diff -I '^// .*protoc  *v'); test -z "$$changed" || \
+		{ echo "$$changed"; echo "make verify: not committed, or stale generated code, see above" >&2; exit 1; }
 	@for dir in $(MODULES) internal/tools; do echo "tidy $$dir"; (cd "$$dir" && GOWORK=off go mod tidy -diff); done
 	@for dir in $(MODULES); do echo "build $$dir alone"; (cd "$$dir" && GOWORK=off go build ./...); done
 
