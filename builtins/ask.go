@@ -156,7 +156,7 @@ func hasText(v starlark.Value, field string) bool {
 		_, isText := found.(starlark.String)
 		return isText
 	}
-	return found != nil
+	return found != nil && found != starlark.None
 }
 
 // question is one ask: the call as it stands, and what earlier answers to it cost.

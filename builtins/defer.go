@@ -16,11 +16,10 @@ type deferred struct {
 	pos    syntax.Position // of defer(...)
 }
 
-func (d *deferred) Name() string              { return d.fn.Name() }
-func (d *deferred) Position() syntax.Position { return d.pos }
-func (d *deferred) Type() string              { return "call" }
-func (d *deferred) Truth() starlark.Bool      { return true }
-func (d *deferred) Hash() (uint32, error)     { return 0, fmt.Errorf("a call cannot be a key") }
+func (d *deferred) Name() string          { return d.fn.Name() }
+func (d *deferred) Type() string          { return "call" }
+func (d *deferred) Truth() starlark.Bool  { return true }
+func (d *deferred) Hash() (uint32, error) { return 0, fmt.Errorf("a call cannot be a key") }
 
 // String writes the call as a script would.
 func (d *deferred) String() string {

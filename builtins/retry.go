@@ -15,7 +15,7 @@ import (
 type retryPolicy struct{ runtime.RetryPolicy }
 
 func (p *retryPolicy) String() string {
-	return fmt.Sprintf("retry(%d, backoff=%q, factor=%v, max=%q)", p.Attempts, p.Backoff.String(), p.Factor, p.Max.String())
+	return fmt.Sprintf("retry(%d, backoff=%q, factor=%v, max=%q)", p.Attempts, spelled(p.Backoff), starlark.Float(p.Factor), spelled(p.Max))
 }
 func (p *retryPolicy) Type() string         { return "retry_policy" }
 func (p *retryPolicy) Freeze()              {}

@@ -217,8 +217,7 @@ func (w *World) lookup(e runtime.AgentLookup) (runtime.Payload, error) {
 	if e.Count > 0 {
 		names = names[:min(e.Count, len(names))]
 	}
-	p, err := json.Marshal(slices.Concat([]string{}, names))
-	return p, err
+	return json.Marshal(append([]string{}, names...))
 }
 
 func (b *branch) signal(e runtime.WaitSignal) (runtime.Payload, error) {
