@@ -25,6 +25,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"reflect"
 	"sync"
 )
 
@@ -93,8 +94,9 @@ func NewSkill[C, In, Out any](name, description string, fn Func[C, In, Out]) Ski
 		input:       sync.OnceValues(schemaOf[In]),
 		output:      sync.OnceValues(schemaOf[Out]),
 	}
+	fields := sync.OnceValue(func() fieldSet { return requiredFields(reflect.TypeFor[In]()) })
 	s.run = func(ctx context.Context, c *call, input []byte) ([]byte, error) {
-		in, err := decodeInput[In](input, c.req.GetTask())
+		in, err := decodeInput[In](fields(), input, c.req.GetTask())
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/parallax-run/parallax/plugins/agent/agentpb"
 )
@@ -89,7 +90,11 @@ func (c *call) OutputSchema() json.RawMessage { return c.req.GetOutputSchema() }
 // Messages are the earlier messages of the conversation, oldest first.
 func (c *call) Messages() []Message { return c.messages }
 
-// Metadata is labels for the agent's own records, such as the run.
+// Timeout is how long the host waits for the answer, counted from the start of the call; zero means no bound. The context
+// ends then: this is for agents that want to plan.
+func (c *call) Timeout() time.Duration { return time.Duration(c.req.GetTimeoutMs()) * time.Millisecond }
+
+// Metadata is labels for the agent's own records.
 func (c *call) Metadata() map[string]string { return c.req.GetMetadata() }
 
 // MaxOutputTokens is the budget of this call; zero means none.

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// decodeInput reads the input of a call into T. A field called "task" is filled from the request.
-func decodeInput[T any](input []byte, task string) (T, error) {
+// decodeInput reads the input of a call into T, whose fields are given. A field called "task" is filled from the request.
+func decodeInput[T any](fields fieldSet, input []byte, task string) (T, error) {
 	var in T
 	if len(bytes.TrimSpace(input)) == 0 {
 		input = []byte("{}")
@@ -21,7 +21,6 @@ func decodeInput[T any](input []byte, task string) (T, error) {
 		*raw = input
 		return in, nil
 	}
-	fields := requiredFields(reflect.TypeFor[T]())
 	if fields.all != nil {
 		var err error
 		if input, err = fields.check(input, task); err != nil {

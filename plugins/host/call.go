@@ -15,12 +15,9 @@ import (
 	"github.com/parallax-run/parallax/runtime"
 )
 
-// resultGrace is how long a stream may stay open after its result.
-const resultGrace = 5 * time.Second
-
 // Call is one attempt at an agent call. It waits until the agent has room (MaxConcurrency), and from then on for c.Timeout or
 // else the agent's own default; starting the agent has a bound of its own, Options.StartTimeout. It returns as soon as ctx
-// ends, whatever the agent does. Errors are *runtime.Error, with a *StartError or *NeedsPersonError as Cause where
+// ends, whatever an agent process does. Errors are *runtime.Error, with a *StartError or *NeedsPersonError as Cause where
 // that is the reason, or ErrClosed.
 func (h *Host) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
 	m, ok := h.agents[c.Agent]
@@ -43,9 +40,9 @@ func (h *Host) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error)
 	}
 	var a runtime.Answer
 	if _, ok := m.factory(); ok {
-		a, err = m.callLocal(ctx, c)
+		a, err = m.callLocal(ctx, c, cancel)
 	} else {
-		a, err = m.callRemote(ctx, c)
+		a, err = m.callRemote(ctx, c, cancel)
 	}
 	if err != nil {
 		return runtime.Answer{}, asCallError(ctx, c.Agent, err)
@@ -71,16 +68,19 @@ func asCallError(ctx context.Context, agent string, err error) error {
 	return &runtime.Error{Code: runtime.Refused, Agent: agent, Message: fmt.Sprintf("agent %q failed: %s", agent, err), Cause: err}
 }
 
-// withTimeout bounds a call that has left its queue.
-func withTimeout(ctx context.Context, c runtime.Call) (context.Context, context.CancelFunc) {
+// startClock ends a call that takes too long. It does so without a deadline in ctx: gRPC would tell the agent, which
+// costs a tenth of a call, and the cancelled stream tells it as well.
+func startClock(c runtime.Call, fail context.CancelCauseFunc) (stop func() bool) {
 	if c.Timeout <= 0 {
-		return ctx, func() {}
+		return func() bool { return true }
 	}
-	return context.WithTimeoutCause(ctx, c.Timeout, &runtime.Error{
-		Code: runtime.Timeout, Agent: c.Agent, Retryable: true,
-		Message: fmt.Sprintf("agent %q gave no answer within %s", c.Agent, c.Timeout),
-		Hint:    "give the call more time: ask(..., timeout=...)",
-	})
+	return time.AfterFunc(c.Timeout, func() {
+		fail(&runtime.Error{
+			Code: runtime.Timeout, Agent: c.Agent, Retryable: true,
+			Message: fmt.Sprintf("agent %q gave no answer within %s", c.Agent, c.Timeout),
+			Hint:    "give the call more time: ask(..., timeout=...)",
+		})
+	}).Stop
 }
 
 // take waits for room in a queue.
@@ -96,8 +96,8 @@ func take(ctx context.Context, queue chan struct{}) (release func(), err error) 
 	}
 }
 
-// callLocal calls an in-process agent, and does not wait for one that ignores the end of its context.
-func (m *member) callLocal(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
+// callLocal calls an in-process agent. fail ends ctx.
+func (m *member) callLocal(ctx context.Context, c runtime.Call, fail context.CancelCauseFunc) (runtime.Answer, error) {
 	a, err := m.local()
 	if err != nil {
 		return runtime.Answer{}, err
@@ -107,8 +107,7 @@ func (m *member) callLocal(ctx context.Context, c runtime.Call) (runtime.Answer,
 		return runtime.Answer{}, err
 	}
 	defer release()
-	ctx, cancel := withTimeout(ctx, c)
-	defer cancel()
+	defer startClock(c, fail)()
 	ans, err := a.Call(ctx, c)
 	if err != nil && ctx.Err() != nil {
 		return ans, ended(ctx, c.Agent)
@@ -116,18 +115,15 @@ func (m *member) callLocal(ctx context.Context, c runtime.Call) (runtime.Answer,
 	return ans, err
 }
 
-// callRemote calls an agent process.
-func (m *member) callRemote(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
+// callRemote calls an agent process. fail ends ctx.
+func (m *member) callRemote(ctx context.Context, c runtime.Call, fail context.CancelCauseFunc) (runtime.Answer, error) {
 	s, release, err := m.enter(ctx)
 	if err != nil {
 		return runtime.Answer{}, err
 	}
 	defer release()
-	ctx, cancel := withTimeout(ctx, c)
-	defer cancel()
-	s.inst.inflight.Add(1)
-	defer s.inst.inflight.Add(-1)
-	a, err := s.run(ctx, c)
+	defer startClock(c, fail)()
+	a, err := s.run(ctx, c, fail)
 	if err != nil {
 		return a, s.explain(ctx, c, err)
 	}
@@ -153,14 +149,12 @@ func (m *member) enter(ctx context.Context) (*session, func(), error) {
 }
 
 // run sends the request and receives its events.
-func (s *session) run(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
+func (s *session) run(ctx context.Context, c runtime.Call, fail context.CancelCauseFunc) (runtime.Answer, error) {
 	req, drop, err := s.request(c)
 	if err != nil {
 		return runtime.Answer{}, err
 	}
 	defer drop()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	if t := s.inst.proc.host.traceparent(ctx); t != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", t)
 	}
@@ -168,9 +162,9 @@ func (s *session) run(ctx context.Context, c runtime.Call) (runtime.Answer, erro
 	if err != nil {
 		return runtime.Answer{}, err
 	}
-	r := &reply{session: s, call: c, fail: cancel}
-	defer r.questions.Wait()
-	defer cancel(nil)
+	r := &reply{session: s, call: c, fail: fail}
+	s.inst.add(r)
+	defer r.end()
 	for {
 		ev, err := stream.Recv()
 		if err == nil {
@@ -207,9 +201,7 @@ func (s *session) request(c runtime.Call) (req *agentpb.RunRequest, drop func(),
 	req = &agentpb.RunRequest{
 		SessionId: s.id, CallId: c.ID, Attempt: uint32(max(c.Attempt, 0)), Skill: s.skill(c.Task), Task: c.Task,
 		Input: input, Messages: messages, OutputSchema: c.Returns, Feedback: c.Feedback,
-	}
-	if c.Run != "" {
-		req.Metadata = map[string]string{"run": c.Run}
+		TimeoutMs: uint64(max(c.Timeout, 0).Milliseconds()),
 	}
 	return req, func() { dropInput(); dropMessages() }, nil
 }
@@ -226,12 +218,14 @@ func (s *session) explain(ctx context.Context, c runtime.Call, err error) error 
 	awaitDeadline(ctx, err)
 	if ctx.Err() != nil {
 		s.inst.check()
-		return ended(ctx, c.Agent)
 	}
 	if e, ok := errors.AsType[*runtime.Error](err); ok {
 		return e
 	}
-	if !fromAgent(err) && s.inst.gone(drainTime) {
+	if ctx.Err() != nil {
+		return ended(ctx, c.Agent)
+	}
+	if !fromAgent(err) && s.inst.crashed(err) {
 		return s.crashed(c, err)
 	}
 	e := fromStatus(c.Agent, err)

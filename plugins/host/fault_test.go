@@ -196,12 +196,18 @@ func TestStoppedAgentIsKilledAndStartedAgain(t *testing.T) {
 	h := probeHost(t)
 	first, err := call(t, h, ask("pid"))
 	require.NoError(t, err)
-	c := ask("stop")
-	c.Timeout = 300 * time.Millisecond
-	_, err = call(t, h, c)
+	pid, err := strconv.Atoi(first.Value.String())
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	c := ask("wait")
+	c.Watch = func(runtime.Progress) {
+		_ = syscall.Kill(pid, syscall.SIGSTOP)
+		cancel()
+	}
+	_, err = h.Call(ctx, c)
 	var e *runtime.Error
 	require.ErrorAs(t, err, &e)
-	require.Equal(t, runtime.Timeout, e.Code)
+	require.Equal(t, runtime.Cancelled, e.Code)
 
 	c = ask("pid") // it waits until the stopped process was found out: 2 s of grace and 2 s for a ping
 	_, err = call(t, h, c)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,7 +15,10 @@ import (
 	goplugin "github.com/hashicorp/go-plugin"
 	prunner "github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/parallax-run/parallax/plugins/agent/agentpb"
@@ -23,6 +27,7 @@ import (
 // How instances are watched and stopped.
 const (
 	stopGrace    = 2 * time.Second
+	watchEvery   = 5 * time.Second // also how long a stream may stay open after its result, at least
 	pingEvery    = 15 * time.Second
 	pingDeadline = 5 * time.Second
 	pingMisses   = 2
@@ -42,13 +47,15 @@ type instance struct {
 	blobDir string
 	scrub   scrubber
 
-	inflight atomic.Int64
-	suspect  atomic.Bool // a check is under way
+	suspect atomic.Bool // a check is under way
+
+	mu      sync.Mutex
+	replies map[*reply]struct{} // of calls in flight
 }
 
 // startInstance starts the process, shakes hands and asks what it offers.
 func startInstance(p *process) (*instance, error) {
-	inst := &instance{proc: p, scrub: p.scrubber()}
+	inst := &instance{proc: p, scrub: p.scrubber(), replies: make(map[*reply]struct{})}
 	if err := inst.connect(); err != nil {
 		return nil, err
 	}
@@ -175,12 +182,24 @@ func (i *instance) failed(err error) *StartError {
 	return e
 }
 
-// gone waits up to d for the process to end.
+// crashed says whether a failure comes from the end of the process, which may show a moment later than the failure.
+func (i *instance) crashed(err error) bool {
+	if status.Code(err) != codes.Unavailable {
+		return !i.alive()
+	}
+	if i.gone(drainTime / 2) {
+		return true
+	}
+	return i.conn.GetState() != connectivity.Ready && i.gone(stopGrace)
+}
+
+// gone waits up to d for the process to end, and then for its last output.
 func (i *instance) gone(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
-	case <-i.runner.done:
+	case <-i.runner.exited:
+		<-i.runner.done
 		return true
 	case <-t.C:
 		return false
@@ -190,7 +209,7 @@ func (i *instance) gone(d time.Duration) bool {
 // startError describes a failure of a process that had shaken hands.
 func (i *instance) startError(problem string, err error) *StartError {
 	e := &StartError{Agent: i.proc.cmd.label, Cause: err, Hint: "run `parallax plugin test` on it"}
-	if !fromAgent(err) && i.gone(drainTime) {
+	if !fromAgent(err) && i.crashed(err) {
 		e.Problem = fmt.Sprintf("ended (%s) before it was ready", i.runner.state)
 		e.retryable = true
 	} else {
@@ -206,11 +225,12 @@ func (i *instance) lastWords() string {
 
 func (i *instance) alive() bool { return i.runner.alive() }
 
-// watch waits for the process to end, and pings it while calls are in flight.
+// watch waits for the process to end. Meanwhile it pings it while calls are in flight, and ends streams that stay open
+// after their result.
 func (i *instance) watch() {
-	tick := time.NewTicker(pingEvery)
+	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	misses := 0
+	misses, next := 0, time.Now().Add(pingEvery)
 	for {
 		select {
 		case <-i.runner.done:
@@ -218,16 +238,40 @@ func (i *instance) watch() {
 			_ = os.RemoveAll(i.blobDir)
 			i.proc.ended()
 			return
-		case <-tick.C:
-			if i.inflight.Load() == 0 || i.ping(i.proc.host.ctx, pingDeadline) == nil {
-				misses = 0
+		case now := <-tick.C:
+			if busy := i.endLate(now); now.Before(next) {
 				continue
-			}
-			if misses++; misses >= pingMisses {
+			} else if next = now.Add(pingEvery); !busy || i.ping(i.proc.host.ctx, pingDeadline) == nil {
+				misses = 0
+			} else if misses++; misses >= pingMisses {
 				i.runner.kill()
 			}
 		}
 	}
+}
+
+// endLate ends calls whose result came a while ago, and says whether any are in flight.
+func (i *instance) endLate(now time.Time) (busy bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for r := range i.replies {
+		if at := r.finished.Load(); at != 0 && now.Sub(time.Unix(0, at)) >= watchEvery {
+			r.fail(nil)
+		}
+	}
+	return len(i.replies) > 0
+}
+
+func (i *instance) add(r *reply) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.replies[r] = struct{}{}
+}
+
+func (i *instance) drop(r *reply) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.replies, r)
 }
 
 // ping asks the process whether it is alive.

@@ -12,7 +12,7 @@ import (
 )
 
 // keeper is a shell that outlives a killed host for a moment. The kernel then kills the agents, but not their children, and
-// nothing else is left to do that: the keeper knows the agents' sessions and kills what is in them when its stdin ends.
+// nothing else is left to do that: the keeper kills the agents' groups, and what carries the host's mark, when its stdin ends.
 type keeper struct {
 	cmd *exec.Cmd
 
@@ -20,7 +20,7 @@ type keeper struct {
 	stdin io.WriteCloser
 }
 
-// keeperScript reads "+ID" and "-ID" lines. In /proc/PID/stat the fourth word after the name is the session.
+// keeperScript reads "+ PID" and "- PID" lines. Its argument is the host's token.
 const keeperScript = `
 live=" "
 while read -r op id; do
@@ -31,25 +31,23 @@ while read -r op id; do
 done
 [ "$live" = " " ] && exit 0
 for id in $live; do kill -9 -- "-$id"; done 2>/dev/null
-for stat in /proc/[0-9]*/stat; do
-	read -r line <"$stat" || continue
-	pid=${stat#/proc/}
-	set -- ${line##*) }
-	case $live in *" $4 "*) kill -9 "${pid%/stat}" ;; esac
+for environ in $(grep -ls "` + markName + `=$1[.]" /proc/[0-9]*/environ 2>/dev/null); do
+	pid=${environ#/proc/}
+	kill -9 "${pid%/environ}"
 done 2>/dev/null
 exit 0
 `
 
-func startKeeper() (*keeper, error) {
+func startKeeper(token string) (*keeper, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	cmd := exec.Command("/bin/sh", "-c", keeperScript)
+	cmd := exec.Command("/bin/sh", "-c", keeperScript, "parallax-keeper", token)
 	cmd.Stdin = r
 	cmd.Dir = "/"
-	cmd.Env = []string{}
+	cmd.Env = []string{"PATH=/usr/bin:/bin"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		_ = w.Close()

@@ -97,8 +97,6 @@ func probe(ctx context.Context, c *agent.Call[config], in json.RawMessage) (json
 	case "exit":
 		fmt.Fprintln(os.Stderr, "my last words")
 		os.Exit(7)
-	case "stop":
-		return nil, syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	case "wait":
 		c.Progress(0, "waiting")
 		<-ctx.Done()

@@ -123,6 +123,7 @@ func (p *process) settle() {
 		return
 	}
 	if !p.closed {
+		<-p.cur.runner.done
 		p.exited("with " + p.cur.runner.state)
 	}
 	p.cur = nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parallax-run/parallax/plugins/agent/agentpb"
@@ -19,7 +20,18 @@ type reply struct {
 	result    *agentpb.Result
 	usage     runtime.Usage
 	artifacts []runtime.Artifact
+	asked     bool
+	finished  atomic.Int64 // when the result came, in Unix nanoseconds
 	questions sync.WaitGroup
+}
+
+// end waits for questions that are still open; nothing is told afterwards.
+func (r *reply) end() {
+	r.session.inst.drop(r)
+	if r.asked {
+		r.fail(nil)
+		r.questions.Wait()
+	}
 }
 
 // take receives one event. Events that are not known are passed over.
@@ -40,7 +52,7 @@ func (r *reply) take(ctx context.Context, ev *agentpb.RunEvent) error {
 	case *agentpb.RunEvent_Question:
 		r.ask(ctx, e.Question)
 	case *agentpb.RunEvent_Result:
-		return r.finish(ctx, e.Result)
+		return r.finish(e.Result)
 	}
 	return nil
 }
@@ -86,6 +98,7 @@ func (r *reply) ask(ctx context.Context, q *agentpb.Question) {
 		return
 	}
 	r.tell(runtime.Progress{Note: "waits for a person: " + q.GetPrompt()})
+	r.asked = true
 	r.questions.Go(func() {
 		if err := r.answerQuestion(ctx, put, q); err != nil && ctx.Err() == nil {
 			r.fail(asCallError(ctx, r.call.Agent, err))
@@ -122,7 +135,7 @@ func optional(text []byte) (runtime.Payload, error) {
 }
 
 // finish keeps the result. The stream must end soon after it.
-func (r *reply) finish(ctx context.Context, res *agentpb.Result) error {
+func (r *reply) finish(res *agentpb.Result) error {
 	if r.result != nil {
 		return &runtime.Error{
 			Code: runtime.Refused, Agent: r.call.Agent, Message: fmt.Sprintf("agent %q gave two results", r.call.Agent),
@@ -130,8 +143,7 @@ func (r *reply) finish(ctx context.Context, res *agentpb.Result) error {
 		}
 	}
 	r.result = res
-	late := time.AfterFunc(resultGrace, func() { r.fail(nil) })
-	context.AfterFunc(ctx, func() { late.Stop() })
+	r.finished.Store(time.Now().UnixNano())
 	return nil
 }
 

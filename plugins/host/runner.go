@@ -28,6 +28,7 @@ const (
 type runner struct {
 	cmd   *exec.Cmd
 	spawn *spawner
+	mark  string            // in the environment of the process and its descendants
 	log   func(line string) // receives stderr line by line; may be nil
 
 	stdin     *os.File // kept open: its end tells the agent that the host is gone
@@ -37,12 +38,15 @@ type runner struct {
 	release   func()
 
 	killed atomic.Bool   // by us
+	exited chan struct{} // closed when the process has ended
 	done   chan struct{} // closed when the process has ended and its output is drained
 	state  string        // how it ended: "exit status 1"; valid after done
 }
 
 func newRunner(s *spawner, cmd *exec.Cmd, log func(string)) *runner {
-	return &runner{cmd: cmd, spawn: s, log: log, done: make(chan struct{}), printed: head{limit: printedBytes}}
+	mark := s.mark()
+	cmd.Env = append(cmd.Env, markName+"="+mark)
+	return &runner{cmd: cmd, spawn: s, mark: mark, log: log, exited: make(chan struct{}), done: make(chan struct{}), printed: head{limit: printedBytes}}
 }
 
 // Start starts the process and the goroutines that drain it; done tells when all of them have ended.
@@ -86,7 +90,8 @@ func (r *runner) reap(pumps *sync.WaitGroup, outputs ...*os.File) {
 	awaitExit(pid)
 	killGroup(r.cmd)
 	err := r.cmd.Wait()
-	killSession(pid)
+	close(r.exited)
+	killMarked(r.mark)
 	r.release()
 	r.spawn.ended(pid)
 	for _, f := range outputs { // somebody who escaped may hold them open
@@ -150,7 +155,7 @@ func (r *runner) pumpStderr(stderr io.Reader) {
 func (r *runner) kill() {
 	r.killed.Store(true)
 	select {
-	case <-r.done:
+	case <-r.exited:
 	default:
 		if r.cmd.Process != nil {
 			killGroup(r.cmd)
@@ -164,7 +169,7 @@ func (r *runner) byItself() bool { return !strings.HasPrefix(r.state, "signal: k
 // alive is false once the process has ended.
 func (r *runner) alive() bool {
 	select {
-	case <-r.done:
+	case <-r.exited:
 		return false
 	default:
 		return true

@@ -1,10 +1,12 @@
 package host
 
 import (
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"os/exec"
 	goruntime "runtime"
+	"strconv"
 	"sync"
 )
 
@@ -14,10 +16,26 @@ type spawner struct {
 	log *slog.Logger
 
 	mu     sync.Mutex
+	token  string // of this host, in the marks of all its processes
+	count  int
 	jobs   chan job
 	done   chan struct{}
 	keeper *keeper
 	closed bool
+}
+
+// markName is the environment variable by which the descendants of an agent are found.
+const markName = "PARALLAX_AGENT_PROCESS"
+
+// mark makes the mark of the next process: TOKEN.N.
+func (s *spawner) mark() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.token == "" {
+		s.token = rand.Text()
+	}
+	s.count++
+	return s.token + "." + strconv.Itoa(s.count)
 }
 
 type job struct {
@@ -35,7 +53,7 @@ func (s *spawner) start(cmd *exec.Cmd) error {
 	if s.jobs == nil {
 		s.jobs, s.done = make(chan job), make(chan struct{})
 		go s.run(s.jobs, s.done)
-		k, err := startKeeper()
+		k, err := startKeeper(s.token)
 		if err != nil {
 			s.log.Warn("children of agents will outlive a killed host", slog.Any("error", err))
 		}

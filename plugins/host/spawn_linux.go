@@ -11,7 +11,7 @@ import (
 )
 
 func sysProcAttr() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
 // awaitExit waits until a process has ended and leaves it to be waited for, so that its id and its group's stay taken.
@@ -24,30 +24,23 @@ func awaitExit(pid int) {
 	}
 }
 
-// killSession kills the processes of a session whose leader has ended: children that made groups of their own.
-func killSession(sid int) {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		stat, err := os.ReadFile(path)
-		if err != nil || sessionOf(stat) != sid {
+// killMarked kills the processes that inherited a mark in their environment: children of an ended agent that made groups of
+// their own.
+func killMarked(mark string) {
+	want := []byte(markName + "=" + mark + "\x00")
+	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, path := range environs {
+		env, err := os.ReadFile(path)
+		if err != nil || !hasEntry(env, want) {
 			continue
 		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil && pid != sid {
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}
 	}
 }
 
-// sessionOf reads the session out of /proc/PID/stat: the fourth field after the name, which may hold anything.
-func sessionOf(stat []byte) int {
-	i := bytes.LastIndexByte(stat, ')')
-	if i < 0 {
-		return 0
-	}
-	fields := bytes.Fields(stat[i+1:])
-	if len(fields) < 4 {
-		return 0
-	}
-	sid, _ := strconv.Atoi(string(fields[3]))
-	return sid
+// hasEntry looks for an entry of an environment, which ends with a zero byte.
+func hasEntry(env, entry []byte) bool {
+	return bytes.HasPrefix(env, entry) || bytes.Contains(env, append([]byte{0}, entry...))
 }

@@ -19,7 +19,7 @@ func killGroup(cmd *exec.Cmd) { _ = cmd.Process.Kill() }
 
 func awaitExit(int) {}
 
-func killSession(int) {}
+func killMarked(string) {}
 
 // contain puts the process into a job that ends with this process or when released, with all that the process starts.
 func contain(cmd *exec.Cmd) (release func(), err error) {

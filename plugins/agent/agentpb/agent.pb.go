@@ -708,7 +708,8 @@ type RunRequest struct {
 	OutputSchema  []byte                 `protobuf:"bytes,8,opt,name=output_schema,json=outputSchema,proto3" json:"output_schema,omitempty"` // JSON Schema 2020-12 that the output has to satisfy; empty means anything
 	Feedback      string                 `protobuf:"bytes,9,opt,name=feedback,proto3" json:"feedback,omitempty"`                             // why the host refused the previous answer to this question
 	Budget        *Budget                `protobuf:"bytes,10,opt,name=budget,proto3" json:"budget,omitempty"`
-	Metadata      map[string]string      `protobuf:"bytes,11,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // labels such as run and branch, for the agent's own records
+	Metadata      map[string]string      `protobuf:"bytes,11,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // labels for the agent's own records
+	TimeoutMs     uint64                 `protobuf:"varint,12,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`                                                       // how long the host will wait; 0 means no bound
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -818,6 +819,13 @@ func (x *RunRequest) GetMetadata() map[string]string {
 		return x.Metadata
 	}
 	return nil
+}
+
+func (x *RunRequest) GetTimeoutMs() uint64 {
+	if x != nil {
+		return x.TimeoutMs
+	}
+	return 0
 }
 
 // Budget bounds one call; 0 means no bound.
@@ -1755,7 +1763,7 @@ const file_agent_proto_rawDesc = "" +
 	"\fCloseRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\"\x0f\n" +
-	"\rCloseResponse\"\xe8\x03\n" +
+	"\rCloseResponse\"\x87\x04\n" +
 	"\n" +
 	"RunRequest\x12\x1d\n" +
 	"\n" +
@@ -1770,7 +1778,9 @@ const file_agent_proto_rawDesc = "" +
 	"\bfeedback\x18\t \x01(\tR\bfeedback\x121\n" +
 	"\x06budget\x18\n" +
 	" \x01(\v2\x19.parallax.agent.v1.BudgetR\x06budget\x12G\n" +
-	"\bmetadata\x18\v \x03(\v2+.parallax.agent.v1.RunRequest.MetadataEntryR\bmetadata\x1a;\n" +
+	"\bmetadata\x18\v \x03(\v2+.parallax.agent.v1.RunRequest.MetadataEntryR\bmetadata\x12\x1d\n" +
+	"\n" +
+	"timeout_ms\x18\f \x01(\x04R\ttimeoutMs\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"}\n" +

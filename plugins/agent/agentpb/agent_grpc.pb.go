@@ -56,7 +56,8 @@ type AgentServiceClient interface {
 	// Opening a session that is open already replaces it.
 	Open(ctx context.Context, in *OpenRequest, opts ...grpc.CallOption) (*OpenResponse, error)
 	// Run is one attempt at one call. The last event of a stream that ends with OK is `result`, and there is exactly one.
-	// Cancelling the stream cancels the call; the host's deadline travels as the gRPC deadline.
+	// Cancelling the stream cancels the call: that is how the host ends one that is out of time. A gRPC deadline, if there is
+	// one, is the host's caller's; RunRequest.timeout_ms says how much time the host gives.
 	// W3C trace context travels in the gRPC metadata key `traceparent`.
 	Run(ctx context.Context, in *RunRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RunEvent], error)
 	// Answer hands a person's answer to a call that is waiting after a `question` event; the call's stream goes on.
@@ -154,7 +155,8 @@ type AgentServiceServer interface {
 	// Opening a session that is open already replaces it.
 	Open(context.Context, *OpenRequest) (*OpenResponse, error)
 	// Run is one attempt at one call. The last event of a stream that ends with OK is `result`, and there is exactly one.
-	// Cancelling the stream cancels the call; the host's deadline travels as the gRPC deadline.
+	// Cancelling the stream cancels the call: that is how the host ends one that is out of time. A gRPC deadline, if there is
+	// one, is the host's caller's; RunRequest.timeout_ms says how much time the host gives.
 	// W3C trace context travels in the gRPC metadata key `traceparent`.
 	Run(*RunRequest, grpc.ServerStreamingServer[RunEvent]) error
 	// Answer hands a person's answer to a call that is waiting after a `question` event; the call's stream goes on.
