@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -135,7 +136,7 @@ func (d *document) value(path []string, v *unstable.Node) {
 		case unstable.KeyValue:
 			d.keyValue(path, n)
 		case unstable.Array, unstable.InlineTable:
-			d.value(append(path[:len(path):len(path)], "[]"), n)
+			d.value(append(slices.Clip(path), "[]"), n)
 		default:
 		}
 	}
@@ -143,7 +144,7 @@ func (d *document) value(path []string, v *unstable.Node) {
 
 // mark notes the parts of a dotted key and gives its full path, or nil when that is too deep.
 func (d *document) mark(within []string, key unstable.Iterator) []string {
-	path := within[:len(within):len(within)]
+	path := slices.Clip(within)
 	for key.Next() {
 		n := key.Node()
 		if len(path) == maxDepth {

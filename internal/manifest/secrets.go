@@ -42,13 +42,13 @@ func (d *document) refuse(path []string, agent, key string, v any) {
 		for _, item := range v {
 			below := path
 			if _, nested := item.(map[string]any); nested {
-				below = append(path[:len(path):len(path)], "[]")
+				below = append(slices.Clip(path), "[]")
 			}
 			d.refuse(below, agent, key, item)
 		}
 	case map[string]any:
 		for k, item := range v {
-			d.refuse(append(path[:len(path):len(path)], k), agent, k, item)
+			d.refuse(append(slices.Clip(path), k), agent, k, item)
 		}
 	}
 }

@@ -20,7 +20,7 @@ type table struct {
 
 func (d *document) top() *table { return &table{doc: d, m: d.values} }
 
-func (t *table) sub(key string) []string { return append(t.path[:len(t.path):len(t.path)], key) }
+func (t *table) sub(key string) []string { return append(slices.Clip(t.path), key) }
 
 // name is the table as a manifest writes it.
 func (t *table) name() string { return "[" + strings.Join(t.path, ".") + "]" }

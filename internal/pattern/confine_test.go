@@ -184,16 +184,18 @@ func TestAFileReplacedByALinkIsNotFollowedOut(t *testing.T) {
 			err = errors.Join(err, os.WriteFile(tmp, []byte("answer = 1\n"), 0o644), os.Rename(tmp, filepath.Join(dir, "x.star")))
 		}
 	}()
+	t.Cleanup(func() {
+		close(stop)
+		require.NoError(t, <-swapped)
+	})
 	tr := tree{dir: dir}
-	defer tr.close()
+	t.Cleanup(tr.close)
 	for range 2000 {
 		text, bad := tr.read("x.star")
 		if bad == nil {
 			require.Equal(t, "answer = 1\n", string(text))
 		}
 	}
-	close(stop)
-	require.NoError(t, <-swapped)
 }
 
 func TestTheMainFileIsConfinedToo(t *testing.T) {

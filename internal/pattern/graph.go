@@ -102,7 +102,7 @@ func (g *graph) walk(main string) ([]*unit, []runtime.Finding) {
 
 // walkChildren reads the child patterns that the files name literally, and theirs. What is wrong with them is found
 // again when they are opened.
-func (g *graph) walkChildren(units []*unit) []*unit {
+func (g *graph) walkChildren(units []*unit) {
 	seen := make(map[string]bool)
 	for _, u := range units {
 		seen[u.name] = true
@@ -123,7 +123,6 @@ func (g *graph) walkChildren(units []*unit) []*unit {
 			}
 		}
 	}
-	return all
 }
 
 // progress is how far the walk is with a file.
