@@ -40,6 +40,7 @@ func Load(path string, env runtime.Environment, opts Options) (*Loaded, error) {
 		return nil, g.sourced(err)
 	}
 	g.walkChildren(units)
+	clear(g.files) // children are parsed again when they are opened
 	return &Loaded{Program: prog, Root: at.root, Files: namesOf(units), graph: g, children: map[string]*runtime.Program{at.name: prog}}, nil
 }
 
