@@ -19,8 +19,9 @@ import (
 // FileName is what a manifest is called.
 const FileName = "parallax.toml"
 
-// MaxBytes bounds the text of a manifest.
-const MaxBytes = 8 << 20
+// MaxBytes bounds the text of a manifest: some 20,000 agents. The TOML reader takes quadratic time for tables under one name; those
+// who want more agents write a count.
+const MaxBytes = 2 << 20
 
 // Manifest is what a project says of itself. The zero Manifest is that of a directory without parallax.toml.
 type Manifest struct {

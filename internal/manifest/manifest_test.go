@@ -365,7 +365,7 @@ func TestLoadingTakesAFileOrItsDirectory(t *testing.T) {
 func TestOnlyRegularFilesOfSomeSizeAreRead(t *testing.T) {
 	t.Parallel()
 	_, err := Load(written(t, strings.Repeat("# filler\n", MaxBytes/9+1)))
-	require.ErrorContains(t, err, "more than 8 MiB")
+	require.ErrorContains(t, err, "more than 2 MiB")
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, FileName), 0o755))
 	_, err = Load(dir)
