@@ -1,0 +1,91 @@
+package builtins
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// allMatches gives what a machine finds, in the form of package regexp.
+func allMatches(tb testing.TB, pattern, text string) [][]int {
+	r, err := compileRegexp(pattern)
+	require.NoError(tb, err)
+	var all [][]int
+	err = r.machine(text, func(int) error { return nil }).all(func(slots []int) (bool, error) {
+		all = append(all, append([]int(nil), slots...))
+		return true, nil
+	})
+	require.NoError(tb, err)
+	return all
+}
+
+// The machine finds what package regexp finds, on any pattern and text.
+func TestMachineAgreesWithRegexp(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		pattern := patterns(3).Draw(rt, "pattern")
+		text := rapid.StringOf(rapid.SampledFrom([]rune("abé\n \xff1"))).Draw(rt, "text")
+		want, err := regexp.Compile(pattern)
+		if err != nil {
+			rt.Skip("not a pattern")
+		}
+		if got, want := allMatches(t, pattern, text), want.FindAllStringSubmatchIndex(text, -1); !equalMatches(got, want) {
+			rt.Fatalf("%q in %q: got %v, want %v", pattern, text, got, want)
+		}
+	})
+}
+
+func equalMatches(a, b [][]int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		for j := range a[i] {
+			if a[i][j] != b[i][j] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// patterns draws regular expressions nested up to a depth.
+func patterns(depth int) *rapid.Generator[string] {
+	leaf := rapid.SampledFrom([]string{
+		"a", "b", "é", ".", "[ab]", "[^a]", `\d`, `\b`, `\B`, "^", "$", "(?m)^", "(?m)$", `\A`, `\z`, "(?i)A", "(?s).", "", "ab",
+	})
+	if depth == 0 {
+		return leaf
+	}
+	inner := rapid.Deferred(func() *rapid.Generator[string] { return patterns(depth - 1) })
+	return rapid.OneOf(
+		leaf,
+		rapid.Custom(func(rt *rapid.T) string { return inner.Draw(rt, "l") + inner.Draw(rt, "r") }),
+		rapid.Custom(func(rt *rapid.T) string { return "(?:" + inner.Draw(rt, "l") + "|" + inner.Draw(rt, "r") + ")" }),
+		rapid.Custom(func(rt *rapid.T) string { return "(" + inner.Draw(rt, "in") + ")" }),
+		rapid.Custom(func(rt *rapid.T) string {
+			return "(?:" + inner.Draw(rt, "in") + ")" + rapid.SampledFrom([]string{"*", "+", "?", "*?", "+?", "{1,2}"}).Draw(rt, "times")
+		}),
+	)
+}
+
+func BenchmarkFindAll(b *testing.B) {
+	text := strings.Repeat("the quick brown fox, 42 times; ", 1000)
+	for _, pattern := range []string{`\w+`, `\d+ times`, `(\w+) (\w+)`} {
+		b.Run("ours/"+pattern, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				allMatches(b, pattern, text)
+			}
+		})
+		b.Run("regexp/"+pattern, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				regexp.MustCompile(pattern).FindAllStringSubmatchIndex(text, -1)
+			}
+		})
+	}
+}
