@@ -38,6 +38,9 @@ var augmented = map[syntax.Token]syntax.Token{
 }
 
 func (r *rewriter) stmts(list []syntax.Stmt) []syntax.Stmt {
+	if list == nil {
+		return nil // a missing else stays missing: IfStmt.Span looks at nil, not at length
+	}
 	out := make([]syntax.Stmt, 0, len(list))
 	for _, s := range list {
 		out = append(out, r.stmt(s)...)
