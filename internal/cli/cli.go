@@ -73,7 +73,6 @@ func Main(ctx context.Context, app *App, args []string, commands ...Command) int
 // misspelled finds a command that is none before its flags are taken for those of parallax itself.
 func misspelled(root *cobra.Command, args []string) error {
 	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd(args...)
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") || strings.HasPrefix(args[0], "__") {
 		return nil
 	}
@@ -103,7 +102,8 @@ func newRoot(app *App, commands []Command) *cobra.Command {
 	root.SetOut(app.Out)
 	root.SetErr(app.Err)
 	root.SetFlagErrorFunc(flagError)
-	for _, c := range commands {
+	root.CompletionOptions.DisableDefaultCmd = true
+	for _, c := range append(commands, completionCmd) {
 		cmd := c(app)
 		cmd.DisableFlagsInUseLine = true
 		root.AddCommand(cmd)

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parallax-run/parallax/plugins/agent"
+)
+
+// TestMain makes this test binary be parallax, its bundled agents, and an agent that does not listen.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "__agent":
+			os.Exit(parallax(os.Args[1:]))
+		case "stubborn":
+			serveStubborn()
+			return
+		}
+	}
+	testscript.Main(m, map[string]func(){"parallax": func() { os.Exit(parallax(os.Args[1:])) }})
+}
+
+// serveStubborn is an agent that goes on working when it is told to stop.
+func serveStubborn() {
+	type in struct {
+		Task string `json:"task"`
+	}
+	agent.Serve(agent.Info{Name: "stubborn", Version: "1.0.0", Description: "Never answers."},
+		func(context.Context, *agent.Call[agent.NoConfig], in) (string, error) {
+			select {}
+		})
+}
+
+// TestScript tells the story of each command as a script.
+func TestScript(t *testing.T) {
+	t.Parallel()
+	sdk, err := filepath.Abs("../../plugins/agent")
+	require.NoError(t, err)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("SDK", sdk)
+			e.Setenv("SELF", self)
+			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN", "GOROOT", "GORACE"} {
+				if v, ok := os.LookupEnv(name); ok {
+					e.Setenv(name, v)
+				}
+			}
+			return nil
+		},
+	})
+}
+
+// exits runs a program and checks its exit code: exits 2 parallax run nothing.star
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARG...]")
+	}
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if want := args[0]; strconv.Itoa(got) != want {
+		ts.Fatalf("%s exited with %d, want %s", args[1], got, want)
+	}
+}
