@@ -138,7 +138,7 @@ func (in *inputs) fill(a argument) ([]string, error) {
 // plain is a JSON string's text, or any other value as JSON.
 func plain(value json.RawMessage) string {
 	var text string
-	if json.Unmarshal(value, &text) == nil {
+	if len(value) > 0 && value[0] == '"' && json.Unmarshal(value, &text) == nil {
 		return text
 	}
 	return string(value)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/parallax-run/parallax/plugins/agent"
@@ -113,20 +114,20 @@ func (p *pipes) pipe() (r, w *os.File) {
 
 func (p *pipes) close() { closeAll(p.files...) }
 
-// capture keeps what is written to it up to max bytes, and then calls full.
+// capture keeps what is written to it up to max bytes, and then calls full. It hides the buffer's ReadFrom, which knows no max.
 type capture struct {
-	bytes.Buffer
+	kept bytes.Buffer
 	max  int
 	full func()
 }
 
 func (c *capture) Write(b []byte) (int, error) {
-	if room := c.max - c.Len(); len(b) > room {
-		c.Buffer.Write(b[:max(room, 0)])
+	if room := c.max - c.kept.Len(); len(b) > room {
+		c.kept.Write(b[:max(room, 0)])
 		c.full()
 		return 0, errTooMuch
 	}
-	return c.Buffer.Write(b)
+	return c.kept.Write(b)
 }
 
 func (p *process) notStarted(ctx context.Context, err error) error {
@@ -145,7 +146,7 @@ func (p *process) notStarted(ctx context.Context, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return agent.Refuse("there is no program %s", program).
 			WithCode("no_program").WithHint("check command in parallax.toml; a path is relative to the agent's directory")
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EISDIR):
 		return agent.Refuse("%s may not be executed", program).WithCode("no_program").WithHint("chmod +x " + program)
 	}
 	return agent.Refuse("cannot run %s: %w", program, err).WithCode("no_program")
@@ -200,7 +201,7 @@ func (p *process) answer() (json.RawMessage, error) {
 
 // text is what was captured as UTF-8, without the values of secrets.
 func (p *process) text(c *capture) string {
-	text := c.String()
+	text := c.kept.String()
 	for _, secret := range p.config.secrets {
 		if secret != "" {
 			text = strings.ReplaceAll(text, secret, "***")

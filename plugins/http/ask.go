@@ -172,6 +172,9 @@ func (c *Config) unreachable(ctx context.Context, err error) error {
 	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
 		err = next // the outer ones hold the URL
 	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return agent.Unavailable(0, "%s closed the connection without an answer", c.host).WithCode("cut_off")
+	}
 	return agent.Unavailable(0, "cannot reach %s%s", c.host, c.quote(err.Error())).WithHint("check that the service runs and that url is right")
 }
 

@@ -97,7 +97,7 @@ func promptOf(c *agent.Call[Config]) string {
 
 func plain(value json.RawMessage) string {
 	var text string
-	if json.Unmarshal(value, &text) == nil {
+	if len(value) > 0 && value[0] == '"' && json.Unmarshal(value, &text) == nil {
 		return text
 	}
 	return string(value)

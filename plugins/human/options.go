@@ -22,6 +22,7 @@ func choicesOf(schema, input json.RawMessage, configured []string) (options, err
 	}
 	names := configured
 	if len(input) > 0 {
+		names = nil // not into the configuration's own list
 		if err := json.Unmarshal(input, &names); err != nil || len(names) == 0 {
 			return nil, agent.BadInput("input options must be a list of strings").WithField("options", "must be a list of strings")
 		}

@@ -69,7 +69,7 @@ func inputBlocks(input json.RawMessage) ([]string, error) {
 // plain is a JSON string's text, or any other value as JSON.
 func plain(value json.RawMessage) string {
 	var text string
-	if json.Unmarshal(value, &text) == nil {
+	if len(value) > 0 && value[0] == '"' && json.Unmarshal(value, &text) == nil {
 		return text
 	}
 	return string(value)
