@@ -11,6 +11,7 @@ import (
 // hostKeys are the keys of an agent that its host reads. All others are the agent's own.
 var hostKeys = []string{
 	"use", "command", "capabilities", "secrets", "env", "timeout", "max_concurrency", "dir", "description", "count",
+	"requires_env",
 }
 
 // maxCount bounds how many agents one table makes.
@@ -94,6 +95,7 @@ func agentOf(t *table, name, dir string) numbered {
 		Capabilities:   t.texts("capabilities"),
 		Secrets:        t.variables("secrets"),
 		Env:            t.variables("env"),
+		RequiresEnv:    t.variables("requires_env"),
 		Timeout:        t.duration("timeout"),
 		MaxConcurrency: t.count("max_concurrency", 1<<20),
 		Dir:            dir,

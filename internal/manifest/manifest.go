@@ -29,6 +29,7 @@ type Manifest struct {
 	Dir     string // the project's directory, absolute
 	Project Project
 	Agents  []Agent        // by name, in byte order
+	Absent  []Agent        // left out by Available
 	Limits  runtime.Limits // fields at zero where the manifest says nothing
 	State   State
 	Run     Run
@@ -59,6 +60,7 @@ type Agent struct {
 	Command        []string        // that starts the agent's process when Use is Plugin, Command[0] absolute if it names a path
 	Capabilities   []string        // sorted, each once
 	Secrets        []string        // environment variables whose values the agent may have as secrets
+	RequiresEnv    []string        // environment variables without which there is no such agent here
 	Env            []string        // environment variables passed to the agent's process
 	Timeout        time.Duration   // of a call that states none; zero means none
 	MaxConcurrency int             // calls at a time; zero means as many as come

@@ -445,3 +445,14 @@ func TestEveryLimitOfTheRuntimeCanBeSet(t *testing.T) {
 		Steps: 77, StepsInARow: 77, Bytes: 77, Depth: 77, LiveBranches: 77, Effects: 77, OutputBytes: 77, ChildrenDepth: 77,
 	}, l)
 }
+
+func TestAnAgentWithoutItsEnvironmentIsAbsent(t *testing.T) {
+	t.Parallel()
+	m, err := manifest.Parse("parallax.toml", []byte("[agents.a]\nuse = \"mock\"\n[agents.b]\nuse = \"mock\"\nrequires_env = [\"KEY\"]\n"))
+	require.NoError(t, err)
+	without := m.Available(func(string) (string, bool) { return "", false })
+	require.Equal(t, []string{"a"}, without.AgentNames())
+	require.Equal(t, "KEY", without.Absent[0].Lacks(func(string) (string, bool) { return "", true }))
+	with := m.Available(func(string) (string, bool) { return "x", true })
+	require.Equal(t, []string{"a", "b"}, with.AgentNames())
+}

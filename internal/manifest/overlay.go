@@ -43,6 +43,30 @@ func (m *Manifest) WithAgents(agents []Agent) *Manifest {
 	return &c
 }
 
+// Available gives the manifest without the agents whose required environment variables are not set, which become Absent.
+func (m *Manifest) Available(lookup func(name string) (string, bool)) *Manifest {
+	c := *m
+	c.Agents = nil
+	for _, a := range m.Agents {
+		if a.Lacks(lookup) == "" {
+			c.Agents = append(c.Agents, a)
+		} else {
+			c.Absent = append(c.Absent, a)
+		}
+	}
+	return &c
+}
+
+// Lacks names the first required environment variable that is not set, or gives "".
+func (a *Agent) Lacks(lookup func(name string) (string, bool)) string {
+	for _, name := range a.RequiresEnv {
+		if v, ok := lookup(name); !ok || v == "" {
+			return name
+		}
+	}
+	return ""
+}
+
 // Agent finds an agent by name.
 func (m *Manifest) Agent(name string) (Agent, bool) {
 	n, ok := slices.BinarySearchFunc(m.Agents, name, byName)
