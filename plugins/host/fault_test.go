@@ -208,6 +208,7 @@ func TestStoppedAgentIsKilledAndStartedAgain(t *testing.T) {
 	var e *runtime.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, runtime.Cancelled, e.Code)
+	require.Eventually(t, func() bool { return state(pid) == 'T' }, 10*time.Second, time.Millisecond)
 
 	c = ask("pid") // it waits until the stopped process was found out: 2 s of grace and 2 s for a ping
 	_, err = call(t, h, c)
@@ -294,13 +295,16 @@ func TestCloseEndsCallsAndProcesses(t *testing.T) {
 }
 
 // alive says whether a process is there and no zombie.
-func alive(pid int) bool {
+func alive(pid int) bool { return state(pid) != 'Z' && state(pid) != 0 }
+
+// state is the letter by which Linux calls the state of a process, or 0 when there is none.
+func state(pid int) byte {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return false
+		return 0
 	}
 	_, rest, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(rest, "Z")
+	return rest[0]
 }
 
 func requireGone(t *testing.T, pids []int) {
