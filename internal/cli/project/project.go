@@ -90,8 +90,18 @@ func mainOf(dir string) (string, error) {
 	return m.Project.Main, nil
 }
 
-// Manifest loads the manifest nearest to the pattern at path, else the one nearest to the working directory.
+// Manifest loads the manifest nearest to the pattern at path, else the one nearest to the working directory, with the agents
+// that can be had here.
 func Manifest(app *cli.App, path, agentsFile string) (*manifest.Manifest, error) {
+	m, err := declared(app, path, agentsFile)
+	if err != nil {
+		return nil, err
+	}
+	return m.Available(app.LookupEnv), nil
+}
+
+// declared loads all that the manifest declares.
+func declared(app *cli.App, path, agentsFile string) (*manifest.Manifest, error) {
 	m, err := manifest.Near(dirOf(app, path))
 	if err == nil && m.Path == "" {
 		m, err = manifest.Near(app.Dir)
@@ -151,7 +161,10 @@ func (p *Project) missing(name string) error {
 			e.Problem += ", asked for at " + m.Pos.String()
 		}
 	}
-	if near := runtime.Nearest(name, p.Manifest.AgentNames()); near != "" {
+	if i := slices.IndexFunc(p.Manifest.Absent, func(a manifest.Agent) bool { return a.Name == name }); i >= 0 {
+		e.Problem = strings.Replace(e.Problem, "no agent of that name is configured", "the agent needs an environment variable that is not set", 1)
+		e.Hint = "set " + strings.Join(p.Manifest.Absent[i].RequiresEnv, " and ")
+	} else if near := runtime.Nearest(name, p.Manifest.AgentNames()); near != "" {
 		e.Hint = "did you mean " + strconv.Quote(near) + "?"
 	}
 	return e

@@ -50,7 +50,7 @@ func (p *painter) node(n *node, depth int) {
 	switch {
 	case n.fork != nil:
 		p.forkNode(n, depth)
-	case len(n.kids) == 1 && n.kids[0].fork == nil && len(n.kids[0].kids) == 0 && depth > 0:
+	case n.branch && len(n.kids) == 1 && n.kids[0].fork == nil && len(n.kids[0].kids) == 0:
 		p.add(p.merged(n), depth)
 	default:
 		p.add(p.plain(n), depth)
@@ -177,9 +177,9 @@ func (p *painter) squeeze() {
 		running = min(over, len(kept)-1)
 		kept = kept[:len(kept)-running]
 	}
-	label := plural(dropped, "line") + " not shown"
+	label := number(running+dropped) + " not shown"
 	if running > 0 {
-		label = fmt.Sprintf("%s running and %s finished not shown", number(running), number(dropped))
+		label += ", " + number(running) + " running"
 	}
 	p.lines = append(kept, line{label: label, mark: "…", state: done, depth: 1})
 }

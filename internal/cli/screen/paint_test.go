@@ -78,8 +78,8 @@ func TestANarrowForkShowsItsBranches(t *testing.T) {
 	require.Equal(t, strings.TrimLeft(`
 ⠋ team.star                                                     1.0s
   ⠋ parallel 2/3, 1 failed                                      1.0s
-    ✓ doc-0 · reader                                            15ms  1,234 tok  $0.0015  conf 0.90
-    ✗ doc-1 · reader  refused: no such page                     23ms
+    ✓ doc-0 · reader                                            14ms  1,234 tok  $0.0015  conf 0.90
+    ✗ doc-1 · reader  refused: no such page                     22ms
     ⠋ doc-2 · reader  read it                                   1.0s
 `, "\n"), p.picture(110, 20))
 }

@@ -27,6 +27,7 @@ type node struct {
 	fork    *fork // of a fork, else nil
 	extra   []string
 	waiting bool // for a person or a signal
+	branch  bool // of a fork
 }
 
 // fork counts the branches of one fork.
@@ -212,7 +213,7 @@ func (t *tree) branchStarted(e *runtime.Event) {
 	if label == "" {
 		label = "#" + number(e.N)
 	}
-	n := &node{label: label, started: e.At}
+	n := &node{label: label, started: e.At, branch: true}
 	f.kids = append(f.kids, n)
 	if f.fork != nil {
 		f.fork.started++

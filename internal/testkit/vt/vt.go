@@ -100,6 +100,26 @@ func (s *Screen) run(seq string) {
 	}
 }
 
+// Resize makes the screen narrower or wider: lines that do not fit wrap, as terminals do it, and stay so.
+func (s *Screen) Resize(width int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.width = width
+	var rows [][]rune
+	row := 0
+	for i, line := range s.rows {
+		for len(line) > width {
+			rows = append(rows, line[:width:width])
+			line = line[width:]
+		}
+		if i == s.row {
+			row = len(rows)
+		}
+		rows = append(rows, line)
+	}
+	s.rows, s.row, s.col = rows, row, min(s.col, width)
+}
+
 // String is what stands on the screen, without blanks at line ends.
 func (s *Screen) String() string {
 	s.mu.Lock()
