@@ -448,7 +448,7 @@ func TestEveryLimitOfTheRuntimeCanBeSet(t *testing.T) {
 
 func TestAnAgentWithoutItsEnvironmentIsAbsent(t *testing.T) {
 	t.Parallel()
-	m, err := manifest.Parse("parallax.toml", []byte("[agents.a]\nuse = \"mock\"\n[agents.b]\nuse = \"mock\"\nrequires_env = [\"KEY\"]\n"))
+	m, err := Parse("parallax.toml", []byte("[agents.a]\nuse = \"mock\"\n[agents.b]\nuse = \"mock\"\nrequires_env = [\"KEY\"]\n"))
 	require.NoError(t, err)
 	without := m.Available(func(string) (string, bool) { return "", false })
 	require.Equal(t, []string{"a"}, without.AgentNames())
