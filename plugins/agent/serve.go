@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/hashicorp/go-hclog"
@@ -23,9 +24,9 @@ func ServeDefinition(def Definition) {
 			"[agents.%s]\ncommand = [%q]\n", def.Info.Name, def.Info.Name, os.Args[0])
 		os.Exit(1)
 	}
-	io := takeStdio()
+	std := takeStdio()
 	watchStdin()
-	srv := newServer(def, newLog(io.stderr), io.stderr, io.restore)
+	srv := newServer(def, newLog(std.stderr), std.stderr, std.restore)
 	defer srv.shutdown()
 	goplugin.Serve(&goplugin.ServeConfig{
 		HandshakeConfig: goplugin.HandshakeConfig{
@@ -35,7 +36,7 @@ func ServeDefinition(def Definition) {
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
 			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(maxRequest))...)
 		},
-		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: io.stderr, JSONFormat: true}),
+		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: std.stderr, JSONFormat: true}),
 	})
 }
 
@@ -54,4 +55,11 @@ func (w *wire) GRPCServer(_ *goplugin.GRPCBroker, s *grpc.Server) error {
 // GRPCClient implements goplugin.GRPCPlugin.
 func (w *wire) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, cc *grpc.ClientConn) (any, error) {
 	return agentpb.NewAgentServiceClient(cc), nil
+}
+
+// Service is the agent as a gRPC service, for tests and for programs that serve it in their own way. Its log and the stacks
+// of panics go to stderr; close ends all sessions.
+func (d Definition) Service(stderr io.Writer) (svc agentpb.AgentServiceServer, close func()) {
+	srv := newServer(d, newLog(stderr), stderr, func() {})
+	return srv, srv.shutdown
 }
