@@ -143,8 +143,12 @@ func Freeze(v starlark.Value) error {
 		return nil
 	}
 	seen := make(map[starlark.Value]bool)
+	var functions []*starlark.Function
+	if fn, ok := v.(*starlark.Function); ok {
+		functions = append(functions, fn)
+	}
 	stack := []level{closure(v)}
-	for len(stack) > 0 {
+	for tuples := 0; len(stack) > 0; {
 		c := stack[len(stack)-1].next()
 		if c == nil {
 			stack = stack[:len(stack)-1]
@@ -158,14 +162,70 @@ func Freeze(v starlark.Value) error {
 				continue
 			}
 			seen[c] = true
+		} else if tuples++; tuples > MaxNodes {
+			return tooLarge("the %s has more than %d tuples in it", v.Type(), MaxNodes)
+		}
+		if fn, ok := c.(*starlark.Function); ok {
+			functions = append(functions, fn)
 		}
 		if len(stack) >= MaxDepth {
 			return tooLarge("the %s is nested deeper than %d", v.Type(), MaxDepth)
 		}
 		stack = append(stack, closure(c))
 	}
+	if fn := knot(functions); fn != nil {
+		return tooLarge("the function %s refers to itself; define it at the top level", fn.Name())
+	}
 	v.Freeze()
 	return nil
+}
+
+// knot finds one of the functions that reaches itself without a list, dict or set on the way: Value.Freeze would never come back from
+// it. Such a function is of no use, for nothing may call itself.
+func knot(functions []*starlark.Function) *starlark.Function {
+	type visit struct {
+		level
+		fn *starlark.Function // nil for what lies between
+	}
+	const open, done = 1, 2
+	state := make(map[*starlark.Function]int)
+	for _, fn := range functions {
+		if state[fn] == done {
+			continue
+		}
+		state[fn] = open
+		stack := []visit{{closure(fn), fn}}
+		for len(stack) > 0 {
+			top := &stack[len(stack)-1]
+			c := top.next()
+			if c == nil {
+				state[top.fn] = done
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			next, isFunction := c.(*starlark.Function)
+			switch {
+			case isFunction && state[next] == open:
+				return next
+			case isFunction && state[next] == done, stopsFreeze(c):
+			default:
+				if isFunction {
+					state[next] = open
+				}
+				stack = append(stack, visit{closure(c), next})
+			}
+		}
+	}
+	return nil
+}
+
+// stopsFreeze says that Freeze does not go on behind c when it has been there, or has nothing to do there.
+func stopsFreeze(c starlark.Value) bool {
+	switch c.(type) {
+	case *starlark.List, *starlark.Dict, *starlark.Set:
+		return true
+	}
+	return isFrozen(c)
 }
 
 // closure is open for values that Freeze also enters: functions and bound methods.
