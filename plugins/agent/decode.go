@@ -18,6 +18,9 @@ func decodeInput[T any](fields fieldSet, input []byte, task string) (T, error) {
 		input = []byte("{}")
 	}
 	if raw, ok := any(&in).(*json.RawMessage); ok {
+		if !json.Valid(input) {
+			return in, BadInput("input is not JSON")
+		}
 		*raw = input
 		return in, nil
 	}

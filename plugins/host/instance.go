@@ -312,8 +312,7 @@ func (i *instance) check() {
 func (i *instance) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
-	// The message of go-plugin's own controller is empty, as emptypb's is.
-	_ = i.conn.Invoke(ctx, "/plugin.GRPCController/Shutdown", &emptypb.Empty{}, &emptypb.Empty{})
+	_ = i.shutdown(ctx) // it may be gone already
 	_ = i.runner.stdin.Close()
 	select {
 	case <-i.runner.done:
@@ -321,6 +320,11 @@ func (i *instance) stop() {
 		i.runner.kill()
 		<-i.runner.done
 	}
+}
+
+// shutdown asks the process to end. The messages of go-plugin's controller are empty, as emptypb's are.
+func (i *instance) shutdown(ctx context.Context) error {
+	return i.conn.Invoke(ctx, "/plugin.GRPCController/Shutdown", &emptypb.Empty{}, &emptypb.Empty{})
 }
 
 // kill ends a process that never got ready.

@@ -34,7 +34,8 @@ type runner struct {
 	stdin     *os.File // kept open: its end tells the agent that the host is gone
 	handshake *io.PipeReader
 	stderr    tail
-	printed   head
+	printed   head // instead of a handshake
+	noise     head // after it
 	release   func()
 
 	killed atomic.Bool   // by us
@@ -46,7 +47,7 @@ type runner struct {
 func newRunner(s *spawner, cmd *exec.Cmd, log func(string)) *runner {
 	mark := s.mark()
 	cmd.Env = append(cmd.Env, markName+"="+mark)
-	return &runner{cmd: cmd, spawn: s, mark: mark, log: log, exited: make(chan struct{}), done: make(chan struct{}), printed: head{limit: printedBytes}}
+	return &runner{cmd: cmd, spawn: s, mark: mark, log: log, exited: make(chan struct{}), done: make(chan struct{}), printed: head{limit: printedBytes}, noise: head{limit: printedBytes}}
 }
 
 // Start starts the process and the goroutines that drain it; done tells when all of them have ended.
@@ -121,7 +122,7 @@ func (r *runner) pumpStdout(stdout io.Reader, handshake *io.PipeWriter) {
 	if err != nil {
 		return
 	}
-	_, _ = io.Copy(&r.stderr, lines)
+	_, _ = io.Copy(io.MultiWriter(&r.stderr, &r.noise), lines)
 }
 
 // isHandshake says whether a line can be go-plugin's: CORE|APP|network|address|protocol.
