@@ -159,7 +159,7 @@ func (c *Call) do(e runtime.Effect) (runtime.Payload, error) {
 // outOfPlace names the builtin in the error of one that was used while a module is loaded.
 func outOfPlace(name string, err error) error {
 	e, ok := err.(*runtime.Error)
-	if !ok {
+	if !ok || e.Code != runtime.Script {
 		return err
 	}
 	named := *e
