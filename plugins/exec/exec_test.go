@@ -5,8 +5,10 @@ package exec_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	osexec "os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
@@ -15,12 +17,11 @@ import (
 	"testing"
 	"time"
 
-	osexec "os/exec"
-
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/parallax-run/parallax/internal/testkit/agentcall"
+	"github.com/parallax-run/parallax/plugins/agent"
+	"github.com/parallax-run/parallax/plugins/agent/agenttest"
 	"github.com/parallax-run/parallax/plugins/exec"
 )
 
@@ -97,122 +98,136 @@ func stubborn(what, file string) int {
 
 type object = map[string]any
 
-func self(args ...string) []string { return append([]string{os.Args[0], "as"}, args...) }
-
-func open(t *testing.T, config object) *agentcall.Agent {
+// session opens a session and closes it when the test ends.
+func session(t *testing.T, config object, secrets map[string]string) *agenttest.Agent {
 	t.Helper()
-	return agentcall.Open(t, exec.Agent(), agentcall.Setup{Config: config, Workdir: t.TempDir()})
+	a, err := agenttest.Open(t, exec.Agent(), config, secrets)
+	require.NoError(t, err)
+	return a
 }
 
-func run(t *testing.T, config object, ask agentcall.Ask) (agentcall.Reply, error) {
+// failure is the agent's own error.
+func failure(t *testing.T, err error) *agenttest.Error {
 	t.Helper()
-	return open(t, config).Call(t.Context(), t, ask)
+	e, ok := errors.AsType[*agenttest.Error](err)
+	require.True(t, ok, "want an error of the agent, got %v", err)
+	return e
+}
+
+func self(args ...string) []string { return append([]string{os.Args[0], "as"}, args...) }
+
+func open(t *testing.T, config object) *agenttest.Agent {
+	t.Helper()
+	return session(t, config, nil)
+}
+
+func run(t *testing.T, config object, ask agenttest.Request) (agenttest.Reply, error) {
+	t.Helper()
+	return open(t, config).Run(t.Context(), ask)
 }
 
 func TestPlaceholdersBecomeArguments(t *testing.T) {
 	t.Parallel()
-	r, err := run(t, object{"command": self("args", "n={n}", "{{x}}", "{task}", "{files}", "--", "{opt}"), "output": "json"}, agentcall.Ask{
+	r, err := run(t, object{"command": self("args", "n={n}", "{{x}}", "{task}", "{files}", "--", "{opt}"), "output": "json"}, agenttest.Request{
 		Task: "go; rm -rf $HOME", Input: object{"n": 12345678901234567, "files": []any{"a b", 2}, "opt": "-rf"},
 	})
 	require.NoError(t, err)
-	require.JSONEq(t, `["n=12345678901234567","{x}","go; rm -rf $HOME","a b","2","--","-rf"]`, string(r.Value))
+	require.JSONEq(t, `["n=12345678901234567","{x}","go; rm -rf $HOME","a b","2","--","-rf"]`, string(r.Output))
 }
 
 func TestInputThatWouldBeAnOptionIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, value := range []any{"-rf", []string{"ok", "--force"}} {
-		_, err := run(t, object{"command": self("args", "{file}")}, agentcall.Ask{Input: object{"file": value}})
+		_, err := run(t, object{"command": self("args", "{file}")}, agenttest.Request{Input: object{"file": value}})
 		require.ErrorContains(t, err, "option")
 	}
-	_, err := run(t, object{"command": self("args", "{file}")}, agentcall.Ask{Input: object{"file": "a\x00b"}})
+	_, err := run(t, object{"command": self("args", "{file}")}, agenttest.Request{Input: object{"file": "a\x00b"}})
 	require.ErrorContains(t, err, "zero byte")
-	_, err = run(t, object{"command": self("args", "{file}")}, agentcall.Ask{})
+	_, err = run(t, object{"command": self("args", "{file}")}, agenttest.Request{})
 	require.ErrorContains(t, err, `needs the input "file"`)
 }
 
 func TestInputsArriveOnStdin(t *testing.T) {
 	t.Parallel()
-	r, err := run(t, object{"command": self("cat"), "output": "json"}, agentcall.Ask{Task: "sum", Input: object{"n": 1}})
+	r, err := run(t, object{"command": self("cat"), "output": "json"}, agenttest.Request{Task: "sum", Input: object{"n": 1}})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"n":1,"task":"sum"}`, string(r.Value))
-	r, err = run(t, object{"command": self("cat"), "output": "json"}, agentcall.Ask{Task: "sum", Input: object{"task": "mine"}})
+	require.JSONEq(t, `{"n":1,"task":"sum"}`, string(r.Output))
+	r, err = run(t, object{"command": self("cat"), "output": "json"}, agenttest.Request{Task: "sum", Input: object{"task": "mine"}})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"task":"mine"}`, string(r.Value))
-	r, err = run(t, object{"command": self("cat", "{n}"), "output": "text"}, agentcall.Ask{Input: object{"n": 1}})
+	require.JSONEq(t, `{"task":"mine"}`, string(r.Output))
+	r, err = run(t, object{"command": self("cat", "{n}"), "output": "text"}, agenttest.Request{Input: object{"n": 1}})
 	require.NoError(t, err)
-	require.Equal(t, `""`, string(r.Value), "a command with placeholders reads nothing")
+	require.Equal(t, `""`, string(r.Output), "a command with placeholders reads nothing")
 }
 
 func TestLargeInputToACommandThatDoesNotRead(t *testing.T) {
 	t.Parallel()
-	r, err := run(t, object{"command": self("args", "x")}, agentcall.Ask{Input: object{"big": strings.Repeat("x", 1<<20)}})
+	r, err := run(t, object{"command": self("args", "x")}, agenttest.Request{Input: object{"big": strings.Repeat("x", 1<<20)}})
 	require.NoError(t, err)
-	require.InDelta(t, 1, r.Result.GetConfidence(), 0)
+	require.InDelta(t, 1, *r.Confidence, 0)
 }
 
 func TestExitCodeIsTheVerdict(t *testing.T) {
 	t.Parallel()
-	r, err := run(t, object{"command": self("exit", "0")}, agentcall.Ask{})
+	r, err := run(t, object{"command": self("exit", "0")}, agenttest.Request{})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"exit_code":0,"stdout":"","stderr":"it went wrong\n"}`, string(r.Value))
-	require.InDelta(t, 1, r.Result.GetConfidence(), 0)
-	require.Equal(t, "verifier", r.Result.GetConfidenceBasis())
+	require.JSONEq(t, `{"exit_code":0,"stdout":"","stderr":"it went wrong\n"}`, string(r.Output))
+	require.InDelta(t, 1, *r.Confidence, 0)
+	require.Equal(t, agent.Verifier, r.Basis)
 
-	r, err = run(t, object{"command": self("exit", "3")}, agentcall.Ask{})
+	r, err = run(t, object{"command": self("exit", "3")}, agenttest.Request{})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"exit_code":3,"stdout":"","stderr":"it went wrong\n"}`, string(r.Value))
-	require.NotNil(t, r.Result.Confidence)
-	require.Zero(t, r.Result.GetConfidence())
+	require.JSONEq(t, `{"exit_code":3,"stdout":"","stderr":"it went wrong\n"}`, string(r.Output))
+	require.NotNil(t, r.Confidence)
+	require.Zero(t, *r.Confidence)
 
-	r, err = run(t, object{"command": self("exit", "3"), "ok_codes": []int{0, 3}}, agentcall.Ask{})
+	r, err = run(t, object{"command": self("exit", "3"), "ok_codes": []int{0, 3}}, agenttest.Request{})
 	require.NoError(t, err)
-	require.InDelta(t, 1, r.Result.GetConfidence(), 0)
+	require.InDelta(t, 1, *r.Confidence, 0)
 
-	_, err = run(t, object{"command": self("exit", "3"), "on_exit": "fail"}, agentcall.Ask{})
+	_, err = run(t, object{"command": self("exit", "3"), "on_exit": "fail"}, agenttest.Request{})
 	require.ErrorContains(t, err, "exit code 3: it went wrong")
 }
 
 func TestOutputForms(t *testing.T) {
 	t.Parallel()
-	r, err := run(t, object{"command": self("bytes"), "output": "text"}, agentcall.Ask{})
+	r, err := run(t, object{"command": self("bytes"), "output": "text"}, agenttest.Request{})
 	require.NoError(t, err)
-	require.Equal(t, "\"a\uFFFDb\"", string(r.Value))
-	_, err = run(t, object{"command": self("exit", "1"), "output": "json"}, agentcall.Ask{})
+	require.Equal(t, "\"a\uFFFDb\"", string(r.Output))
+	_, err = run(t, object{"command": self("exit", "1"), "output": "json"}, agenttest.Request{})
 	require.ErrorContains(t, err, "not JSON (exit code 1): it went wrong")
 }
 
 func TestRunsInTheAgentsDirectory(t *testing.T) {
 	t.Parallel()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
+	a := session(t, object{"command": self("dir"), "output": "text"}, nil)
+	dir, err := filepath.EvalSymlinks(a.Workdir())
 	require.NoError(t, err)
-	a := agentcall.Open(t, exec.Agent(), agentcall.Setup{Config: object{"command": self("dir"), "output": "text"}, Workdir: dir})
-	r, err := a.Call(t.Context(), t, agentcall.Ask{})
+	r, err := a.Run(t.Context(), agenttest.Request{})
 	require.NoError(t, err)
-	require.Equal(t, strconv.Quote(dir), string(r.Value))
+	require.Equal(t, strconv.Quote(dir), string(r.Output))
 }
 
 func TestSecretsReachTheCommandAndNobodyElse(t *testing.T) {
 	t.Parallel()
-	a := agentcall.Open(t, exec.Agent(), agentcall.Setup{
-		Config: object{"command": self("env", "MY_TOKEN"), "output": "text"}, Secrets: map[string]string{"MY_TOKEN": "tok-12345"},
-	})
-	r, err := a.Call(t.Context(), t, agentcall.Ask{})
+	a := session(t, object{"command": self("env", "MY_TOKEN"), "output": "text"}, map[string]string{"MY_TOKEN": "tok-12345"})
+	r, err := a.Run(t.Context(), agenttest.Request{})
 	require.NoError(t, err)
-	require.Equal(t, `"***"`, string(r.Value), "it was there, and was taken out of what is shown")
-	require.NotContains(t, a.Log()+a.Detail(), "tok-12345")
+	require.Equal(t, `"***"`, string(r.Output), "it was there, and was taken out of what is shown")
+	require.NotContains(t, a.Detail(), "tok-12345")
 }
 
 func TestTooMuchOutputEndsTheCommand(t *testing.T) {
 	t.Parallel()
-	_, err := run(t, object{"command": self("flood"), "max_output": 100_000}, agentcall.Ask{})
+	_, err := run(t, object{"command": self("flood"), "max_output": 100_000}, agenttest.Request{})
 	require.ErrorContains(t, err, "more than 100000 bytes")
 }
 
 func TestSignalIsAnError(t *testing.T) {
 	t.Parallel()
-	_, err := run(t, object{"command": self("signal")}, agentcall.Ask{})
+	_, err := run(t, object{"command": self("signal")}, agenttest.Request{})
 	require.ErrorContains(t, err, "signal")
-	require.Equal(t, "signal", agentcall.Error(t, err).Code)
+	require.Equal(t, "signal", failure(t, err).AgentCode)
 }
 
 func TestProgramThatIsNotThere(t *testing.T) {
@@ -220,12 +235,13 @@ func TestProgramThatIsNotThere(t *testing.T) {
 	for command, want := range map[string]string{
 		"no-such-program-anywhere": "on PATH", "./no-such-program": "there is no program", "/": "may not be executed",
 	} {
-		_, err := run(t, object{"command": []string{command}}, agentcall.Ask{})
+		_, err := run(t, object{"command": []string{command}}, agenttest.Request{})
 		require.ErrorContains(t, err, want)
-		require.NotEmpty(t, agentcall.Error(t, err).Hint)
+		require.NotEmpty(t, failure(t, err).Hint)
 	}
-	a := agentcall.Open(t, exec.Agent(), agentcall.Setup{Config: object{"command": self("dir")}, Workdir: filepath.Join(t.TempDir(), "gone")})
-	_, err := a.Call(t.Context(), t, agentcall.Ask{})
+	a := session(t, object{"command": self("dir")}, nil)
+	require.NoError(t, os.Remove(a.Workdir()))
+	_, err := a.Run(t.Context(), agenttest.Request{})
 	require.ErrorContains(t, err, "no directory")
 }
 
@@ -237,12 +253,12 @@ func TestCancelledCommandEndsWithItsChildren(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := a.Call(ctx, t, agentcall.Ask{})
+		_, err := a.Run(ctx, agenttest.Request{})
 		done <- err
 	}()
 	pids := awaitPids(t, file)
 	cancel()
-	require.ErrorIs(t, <-done, context.Canceled)
+	require.ErrorContains(t, <-done, "Canceled")
 	requireGone(t, pids)
 }
 
@@ -250,7 +266,7 @@ func TestCancelledCommandEndsWithItsChildren(t *testing.T) {
 func TestLeftoverChildEndsWithTheCall(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "pids")
-	_, err := run(t, object{"command": self("family", file)}, agentcall.Ask{})
+	_, err := run(t, object{"command": self("family", file)}, agenttest.Request{})
 	require.NoError(t, err)
 	requireGone(t, awaitPids(t, file))
 }
@@ -263,7 +279,7 @@ func awaitPids(t *testing.T, file string) []int {
 		if err != nil {
 			return false
 		}
-		for _, word := range strings.Fields(string(b)) {
+		for word := range strings.FieldsSeq(string(b)) {
 			pid, err := strconv.Atoi(word)
 			if err != nil {
 				return false
@@ -301,7 +317,7 @@ func TestWrongConfigurationsAreNamed(t *testing.T) {
 		"max_output":          {"command": []string{"x"}, "max_output": -1},
 		`must be a list`:      {"command": "go vet"},
 	} {
-		_, err := agentcall.TryOpen(t, exec.Agent(), agentcall.Setup{Config: c})
+		_, err := agenttest.Open(t, exec.Agent(), c, nil)
 		require.ErrorContains(t, err, want)
 	}
 }

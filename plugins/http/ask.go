@@ -197,8 +197,8 @@ type reply struct {
 
 // deliver tells the host what the service said beside its value.
 func deliver(c *agent.Call[Config], text []byte) (json.RawMessage, error) {
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(text, &fields) != nil || fields["value"] == nil {
+	value, ok := inFull(text)
+	if !ok {
 		return text, nil
 	}
 	var r reply
@@ -221,5 +221,15 @@ func deliver(c *agent.Call[Config], text []byte) (json.RawMessage, error) {
 			ReasoningTokens: u.ReasoningTokens, CostMicroUSD: u.CostMicroUSD, Model: u.Model,
 		})
 	}
-	return fields["value"], nil
+	return value, nil
+}
+
+// inFull finds the value in an answer in full; ok is false when the text is the value itself.
+func inFull(text []byte) (value json.RawMessage, ok bool) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(text, &fields) != nil {
+		return nil, false
+	}
+	value, ok = fields["value"]
+	return value, ok
 }

@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -17,7 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/parallax-run/parallax/internal/testkit/agentcall"
+	"github.com/parallax-run/parallax/plugins/agent"
+	"github.com/parallax-run/parallax/plugins/agent/agenttest"
 	agenthttp "github.com/parallax-run/parallax/plugins/http"
 )
 
@@ -25,18 +28,32 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type object = map[string]any
 
+// session opens a session and closes it when the test ends.
+func session(t *testing.T, config object, secrets map[string]string) *agenttest.Agent {
+	t.Helper()
+	a, err := agenttest.Open(t, agenthttp.Agent(), config, secrets)
+	require.NoError(t, err)
+	return a
+}
+
+// failure is the agent's own error.
+func failure(t *testing.T, err error) *agenttest.Error {
+	t.Helper()
+	e, ok := errors.AsType[*agenttest.Error](err)
+	require.True(t, ok, "want an error of the agent, got %v", err)
+	return e
+}
+
 const secret, credentials = "hush-hush-0123", "Basic c2VjcmV0"
 
 // open starts a service and opens an agent on it.
-func open(t *testing.T, service http.HandlerFunc, more object) *agentcall.Agent {
+func open(t *testing.T, service http.HandlerFunc, more object) *agenttest.Agent {
 	t.Helper()
 	web := httptest.NewServer(service)
 	t.Cleanup(web.Close)
 	c := object{"url": web.URL + "/ask"}
-	for k, v := range more {
-		c[k] = v
-	}
-	return agentcall.Open(t, agenthttp.Agent(), agentcall.Setup{Config: c, Secrets: map[string]string{"SIGN": secret, "CRED": credentials}})
+	maps.Copy(c, more)
+	return session(t, c, map[string]string{"SIGN": secret, "CRED": credentials})
 }
 
 func replies(status int, body string, headers ...string) http.HandlerFunc {
@@ -59,16 +76,16 @@ func TestRequestCarriesTheCallAndItsSignature(t *testing.T) {
 		body <- b
 		_, _ = io.WriteString(w, `{"ok":true}`)
 	}, object{"secret_env": "SIGN", "headers": object{"X-Team": "billing"}, "header_env": []string{"Authorization: CRED"}})
-	r, err := a.Call(t.Context(), t, agentcall.Ask{
-		ID: "run/1.2/3", Task: "price", Input: object{"n": 12345678901234567}, Schema: `{"type":"object"}`, Feedback: "too dear",
-		Messages: []object{{"role": "user", "content": "hi"}},
+	r, err := a.Run(t.Context(), agenttest.Request{
+		ID: "run/1.2/3", Task: "price", Input: object{"n": 12345678901234567}, OutputSchema: json.RawMessage(`{"type":"object"}`), Feedback: "too dear",
+		Messages: []agent.Message{{Role: "user", Content: json.RawMessage(`"hi"`)}},
 	})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"ok":true}`, string(r.Value))
-	require.Nil(t, r.Result.Confidence)
+	require.JSONEq(t, `{"ok":true}`, string(r.Output))
+	require.Nil(t, r.Confidence)
 
 	req, sent := <-got, <-body
-	require.JSONEq(t, `{"call_id":"run/1.2/3","attempt":1,"agent":"it","task":"price","input":{"n":12345678901234567},
+	require.JSONEq(t, `{"call_id":"run/1.2/3","attempt":1,"agent":"http","task":"price","input":{"n":12345678901234567},
 		"messages":[{"role":"user","content":"hi"}],"output_schema":{"type":"object"},"feedback":"too dear"}`, string(sent))
 	require.Equal(t, http.MethodPost, req.Method)
 	require.Equal(t, "/ask", req.URL.Path)
@@ -99,26 +116,26 @@ func TestAnswerInFull(t *testing.T) {
 	t.Parallel()
 	a := open(t, replies(200, `{"value":[1,2],"confidence":0.7,"basis":"verifier","reasoning":"so","finish":"stop",
 		"usage":{"input_tokens":1,"output_tokens":2,"cost_microusd":3,"model":"m"}}`), nil)
-	r, err := a.Call(t.Context(), t, agentcall.Ask{Task: "x"})
+	r, err := a.Run(t.Context(), agenttest.Request{Task: "x"})
 	require.NoError(t, err)
-	require.JSONEq(t, `[1,2]`, string(r.Value))
-	require.InDelta(t, 0.7, r.Result.GetConfidence(), 0)
-	require.Equal(t, "verifier", r.Result.GetConfidenceBasis())
-	require.Equal(t, "so", r.Result.GetReasoning())
-	require.Equal(t, int64(3), r.Usage.GetCostMicrousd())
-	require.Equal(t, "m", r.Usage.GetModel())
+	require.JSONEq(t, `[1,2]`, string(r.Output))
+	require.InDelta(t, 0.7, *r.Confidence, 0)
+	require.Equal(t, agent.Verifier, r.Basis)
+	require.Equal(t, "so", r.Reasoning)
+	require.Equal(t, int64(3), r.Usage.CostMicroUSD)
+	require.Equal(t, "m", r.Usage.Model)
 }
 
 func TestAnyJSONIsAnAnswer(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{` "x" `: `"x"`, `{"value":null}`: `null`, `{"a":1}`: `{"a":1}`, `[]`: `[]`} {
-		r, err := open(t, replies(200, body), nil).Call(t.Context(), t, agentcall.Ask{Task: "x"})
+		r, err := open(t, replies(200, body), nil).Run(t.Context(), agenttest.Request{Task: "x"})
 		require.NoError(t, err)
-		require.Equal(t, want, string(r.Value))
+		require.Equal(t, want, string(r.Output))
 	}
-	r, err := open(t, replies(204, ""), nil).Call(t.Context(), t, agentcall.Ask{Task: "x"})
+	r, err := open(t, replies(204, ""), nil).Run(t.Context(), agenttest.Request{Task: "x"})
 	require.NoError(t, err)
-	require.Equal(t, `null`, string(r.Value))
+	require.Equal(t, `null`, string(r.Output))
 }
 
 func TestFailuresSayWhatToDo(t *testing.T) {
@@ -154,13 +171,13 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			a := open(t, c.service, c.config)
-			_, err := a.Call(t.Context(), t, agentcall.Ask{Task: "x"})
-			e := agentcall.Error(t, err)
-			require.Equal(t, c.code, e.Code)
+			_, err := a.Run(t.Context(), agenttest.Request{Task: "x"})
+			e := failure(t, err)
+			require.Equal(t, c.code, e.AgentCode)
 			require.Equal(t, c.wait, e.RetryAfter)
 			require.Contains(t, e.Message, c.words)
 			for _, hidden := range []string{secret, credentials} {
-				require.NotContains(t, e.Message+e.Hint+a.Log()+a.Detail(), hidden)
+				require.NotContains(t, e.Message+e.Hint+a.Detail(), hidden)
 			}
 		})
 	}
@@ -170,8 +187,8 @@ func TestServiceThatIsNotThereIsUnavailable(t *testing.T) {
 	t.Parallel()
 	web := httptest.NewServer(http.NotFoundHandler())
 	web.Close()
-	a := agentcall.Open(t, agenthttp.Agent(), agentcall.Setup{Config: object{"url": web.URL + "/?token=abc"}})
-	_, err := a.Call(t.Context(), t, agentcall.Ask{Task: "x"})
+	a := session(t, object{"url": web.URL + "/?token=abc"}, nil)
+	_, err := a.Run(t.Context(), agenttest.Request{Task: "x"})
 	require.ErrorContains(t, err, "cannot reach")
 	require.NotContains(t, err.Error()+a.Detail(), "token=abc")
 }
@@ -188,12 +205,12 @@ func TestCancellationReachesTheService(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := a.Call(ctx, t, agentcall.Ask{Task: "x"})
+		_, err := a.Run(ctx, agenttest.Request{Task: "x"})
 		done <- err
 	}()
 	<-arrived
 	cancel()
-	require.ErrorIs(t, <-done, context.Canceled)
+	require.ErrorContains(t, <-done, "Canceled")
 	<-left
 }
 
@@ -207,7 +224,7 @@ func TestWrongConfigurationsAreNamed(t *testing.T) {
 		"NO_SUCH_HEADER":   {"url": "https://x/", "header_env": []string{"A: NO_SUCH_HEADER"}},
 		"Header: VARIABLE": {"url": "https://x/", "header_env": []string{"Authorization"}},
 	} {
-		_, err := agentcall.TryOpen(t, agenthttp.Agent(), agentcall.Setup{Config: c})
+		_, err := agenttest.Open(t, agenthttp.Agent(), c, nil)
 		require.ErrorContains(t, err, want)
 		require.NotContains(t, err.Error(), "pw@")
 	}

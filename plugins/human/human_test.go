@@ -1,14 +1,13 @@
 package human_test
 
 import (
-	"context"
+	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/parallax-run/parallax/internal/testkit/agentcall"
-	"github.com/parallax-run/parallax/plugins/agent/agentpb"
+	"github.com/parallax-run/parallax/plugins/agent/agenttest"
 	"github.com/parallax-run/parallax/plugins/human"
 )
 
@@ -16,32 +15,31 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type object = map[string]any
 
-// says answers every question with the next of answers and keeps the questions.
-func says(asked *[]*agentpb.Question, answers ...any) func(*agentpb.Question) any {
-	return func(q *agentpb.Question) any {
-		*asked = append(*asked, q)
-		return answers[len(*asked)-1]
-	}
+// session opens a session and closes it when the test ends.
+func session(t *testing.T, config object, secrets map[string]string) *agenttest.Agent {
+	t.Helper()
+	a, err := agenttest.Open(t, human.Agent(), config, secrets)
+	require.NoError(t, err)
+	return a
 }
 
 func TestAsksForText(t *testing.T) {
 	t.Parallel()
-	a := agentcall.Open(t, human.Agent(), agentcall.Setup{Config: object{"prompt": "You are on duty."}})
-	var asked []*agentpb.Question
-	r, err := a.Call(t.Context(), t, agentcall.Ask{
-		Task: "Who broke it?", Input: object{"log": "boom"}, Feedback: "not a name", Person: says(&asked, "Ann"),
+	a := session(t, object{"prompt": "You are on duty."}, nil)
+	r, err := a.Run(t.Context(), agenttest.Request{
+		Task: "Who broke it?", Input: object{"log": "boom"}, Feedback: "not a name", Answers: []any{"Ann"},
 	})
 	require.NoError(t, err)
-	require.Equal(t, `"Ann"`, string(r.Value))
-	require.Nil(t, r.Result.Confidence)
-	require.Equal(t, "You are on duty.\n\nWho broke it?\n\nThe previous answer was not accepted: not a name", asked[0].GetPrompt())
-	require.JSONEq(t, `{"log":"boom"}`, string(asked[0].GetContext()))
-	require.Empty(t, asked[0].GetOptions())
+	require.Equal(t, `"Ann"`, string(r.Output))
+	require.Nil(t, r.Confidence)
+	require.Equal(t, "You are on duty.\n\nWho broke it?\n\nThe previous answer was not accepted: not a name", r.Asked[0].Prompt)
+	require.JSONEq(t, `{"log":"boom"}`, string(r.Asked[0].Context))
+	require.Empty(t, r.Asked[0].Options)
 }
 
 func TestOptionsComeFromTheTypeTheInputOrTheConfiguration(t *testing.T) {
 	t.Parallel()
-	a := agentcall.Open(t, human.Agent(), agentcall.Setup{Config: object{"options": []string{"left", "right"}}})
+	a := session(t, object{"options": []string{"left", "right"}}, nil)
 	for _, c := range []struct {
 		name, schema string
 		input        any
@@ -54,55 +52,39 @@ func TestOptionsComeFromTheTypeTheInputOrTheConfiguration(t *testing.T) {
 		{"input", ``, object{"options": []string{"x", "y"}}, "y", []string{"x", "y"}, `"y"`},
 		{"configuration", ``, nil, " Right ", []string{"left", "right"}, `"right"`},
 	} {
-		var asked []*agentpb.Question
-		r, err := a.Call(t.Context(), t, agentcall.Ask{Task: "Which?", Schema: c.schema, Input: c.input, Person: says(&asked, c.answer)})
+		r, err := a.Run(t.Context(), agenttest.Request{Task: "Which?", OutputSchema: json.RawMessage(c.schema), Input: c.input, Answers: []any{c.answer}})
 		require.NoError(t, err, c.name)
-		require.Equal(t, c.options, asked[0].GetOptions(), c.name)
-		require.Equal(t, c.want, string(r.Value), c.name)
-		require.Nil(t, asked[0].GetContext(), c.name)
+		require.Equal(t, c.options, r.Asked[0].Options, c.name)
+		require.Equal(t, c.want, string(r.Output), c.name)
+		require.Nil(t, r.Asked[0].Context, c.name)
 	}
 }
 
 func TestAnAnswerThatIsNoOptionIsAskedForAgain(t *testing.T) {
 	t.Parallel()
-	a := agentcall.Open(t, human.Agent(), agentcall.Setup{Config: object{"options": []string{"yes", "no"}}})
-	var asked []*agentpb.Question
-	r, err := a.Call(t.Context(), t, agentcall.Ask{Task: "Ship?", Person: says(&asked, "maybe", "no")})
+	a := session(t, object{"options": []string{"yes", "no"}}, nil)
+	r, err := a.Run(t.Context(), agenttest.Request{Task: "Ship?", Answers: []any{"maybe", "no"}})
 	require.NoError(t, err)
-	require.Equal(t, `"no"`, string(r.Value))
-	require.Contains(t, asked[1].GetPrompt(), "maybe is not one of the options")
+	require.Equal(t, `"no"`, string(r.Output))
+	require.Contains(t, r.Asked[1].Prompt, "maybe is not one of the options")
 }
 
 func TestTheWantedTypeReachesThePerson(t *testing.T) {
 	t.Parallel()
-	a := agentcall.Open(t, human.Agent(), agentcall.Setup{})
-	var asked []*agentpb.Question
-	r, err := a.Call(t.Context(), t, agentcall.Ask{Task: "How many?", Schema: `{"type":"integer"}`, Person: says(&asked, 4)})
+	a := session(t, nil, nil)
+	r, err := a.Run(t.Context(), agenttest.Request{Task: "How many?", OutputSchema: json.RawMessage(`{"type":"integer"}`), Answers: []any{4}})
 	require.NoError(t, err)
-	require.Equal(t, `4`, string(r.Value))
-	require.JSONEq(t, `{"type":"integer"}`, string(asked[0].GetAnswerSchema()))
-}
-
-func TestWaitsNoLongerThanTheCall(t *testing.T) {
-	t.Parallel()
-	a := agentcall.Open(t, human.Agent(), agentcall.Setup{})
-	ctx, cancel := context.WithCancel(t.Context())
-	silent := func(*agentpb.Question) any {
-		cancel()
-		<-ctx.Done()
-		return "too late"
-	}
-	_, err := a.Call(ctx, t, agentcall.Ask{Task: "Anybody?", Person: silent})
-	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, `4`, string(r.Output))
+	require.JSONEq(t, `{"type":"integer"}`, string(r.Asked[0].Schema))
 }
 
 func TestMistakesAreNamed(t *testing.T) {
 	t.Parallel()
-	a := agentcall.Open(t, human.Agent(), agentcall.Setup{})
-	_, err := a.Call(t.Context(), t, agentcall.Ask{})
+	a := session(t, nil, nil)
+	_, err := a.Run(t.Context(), agenttest.Request{})
 	require.ErrorContains(t, err, "nothing to ask")
-	_, err = a.Call(t.Context(), t, agentcall.Ask{Task: "x", Input: object{"options": "yes"}})
+	_, err = a.Run(t.Context(), agenttest.Request{Task: "x", Input: object{"options": "yes"}})
 	require.ErrorContains(t, err, "list of strings")
-	_, err = agentcall.TryOpen(t, human.Agent(), agentcall.Setup{Config: object{"opts": 1}})
+	_, err = agenttest.Open(t, human.Agent(), object{"opts": 1}, nil)
 	require.ErrorContains(t, err, `no field "opts"`)
 }

@@ -155,7 +155,7 @@ func (p *part) index(c *runtime.Call) int {
 	if n <= 1 {
 		return 0
 	}
-	at := 0
+	var at int
 	if p.sequence {
 		at = int(p.arrived.Add(1) - 1)
 	} else {

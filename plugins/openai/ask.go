@@ -75,7 +75,7 @@ func (c *Config) whole(ctx context.Context, p openai.ChatCompletionNewParams) (*
 	}
 	choice := res.Choices[0]
 	return &completion{
-		text: choice.Message.Content, refusal: choice.Message.Refusal, finish: string(choice.FinishReason),
+		text: choice.Message.Content, refusal: choice.Message.Refusal, finish: choice.FinishReason,
 		thinking: thinkingOf(choice.Message.RawJSON()), tokens: choice.Logprobs.Content, usage: res.Usage, model: res.Model,
 	}, nil
 }

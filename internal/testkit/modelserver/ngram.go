@@ -2,6 +2,7 @@ package modelserver
 
 import (
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -225,7 +226,7 @@ func (v *view) logprob(past []int, text string) float64 {
 		} else {
 			sum += math.Log(v.distribution(past)[t.ID])
 		}
-		past = append(past[:len(past):len(past)], t.ID)
+		past = append(slices.Clip(past), t.ID)
 	}
 	return sum
 }

@@ -102,12 +102,13 @@ func TestSeedsReproduceAndDiffer(t *testing.T) {
 
 func TestDrawsFollowTheDistribution(t *testing.T) {
 	t.Parallel()
+	const draws = 1000
 	v := Train(corpus).under(nil)
 	p := v.distribution(idsOf(v.Tokenize("The")))
 	likely := argmax(p)
 	count := func(temperature, topP float64) (hits, unlikely int) {
 		s := newSampler(v, settings{temperature: temperature, topP: topP}, 1, 0)
-		for range 4000 {
+		for range draws {
 			switch id := s.pick(p); {
 			case id == likely:
 				hits++
@@ -118,7 +119,7 @@ func TestDrawsFollowTheDistribution(t *testing.T) {
 		return hits, unlikely
 	}
 	plain, rare := count(1, 1)
-	require.InDelta(t, p[likely], float64(plain)/4000, 0.03)
+	require.InDelta(t, p[likely], float64(plain)/draws, 0.05)
 	require.Positive(t, rare)
 	cold, _ := count(0.5, 1)
 	require.Greater(t, cold, plain)

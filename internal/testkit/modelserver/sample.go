@@ -45,7 +45,7 @@ func newSampler(v *view, s settings, seed, stream uint64) *sampler {
 // text continues past until the end of the document, a stop sequence or the largest number of tokens.
 func (s *sampler) text(past []int) reply {
 	var out []piece
-	said := ""
+	var said strings.Builder
 	for len(out) < s.maxTokens {
 		p := s.view.distribution(past)
 		id := s.pick(p)
@@ -53,8 +53,8 @@ func (s *sampler) text(past []int) reply {
 			return reply{pieces: out, finish: "stop"}
 		}
 		out = append(out, s.piece(p, id))
-		said += s.view.Text(id)
-		if at, stop := firstOf(said, s.stop); at >= 0 {
+		said.WriteString(s.view.Text(id))
+		if at, stop := firstOf(said.String(), s.stop); at >= 0 {
 			return reply{pieces: truncate(out, at), finish: "stop", stop: stop}
 		}
 		past = append(past, id)
@@ -67,9 +67,11 @@ func (s *sampler) pick(p []float64) int {
 	if s.temperature == 0 {
 		return argmax(p)
 	}
-	w := make([]float64, len(p))
-	for i, x := range p {
-		w[i] = math.Pow(x, 1/s.temperature)
+	w := slices.Clone(p)
+	for i, x := range w {
+		if s.temperature != 1 {
+			w[i] = math.Pow(x, 1/s.temperature)
+		}
 	}
 	if s.topP > 0 && s.topP < 1 {
 		keepNucleus(w, s.topP)

@@ -244,7 +244,7 @@ func (s *Server) answering(f format) http.HandlerFunc {
 			f.fail(w, p)
 			return
 		}
-		if s.before(f, x) {
+		if s.before(r.Context(), f, x) {
 			f.write(x)
 		}
 	}
@@ -296,7 +296,7 @@ func (s *Server) named(name string) *Model {
 }
 
 // before acts out the faults that come before an answer; false means that there is none to write any more.
-func (s *Server) before(f format, x *exchange) bool {
+func (s *Server) before(ctx context.Context, f format, x *exchange) bool {
 	switch x.fault.Kind {
 	case RateLimit:
 		x.retryAfter()
@@ -309,9 +309,9 @@ func (s *Server) before(f format, x *exchange) bool {
 	case Malformed:
 		x.malformed()
 	case Slow:
-		return s.wait(x.r.Context(), x.fault.span())
+		return s.wait(ctx, x.fault.span())
 	case Hold:
-		return s.keep(x.r.Context())
+		return s.keep(ctx)
 	case None, Stall, Cut, Violate, Prose, Refuse:
 		return true
 	}

@@ -36,8 +36,11 @@ type Request struct {
 	OutputSchema json.RawMessage
 	Feedback     string
 	Skill        string
-	Attempt      int   // zero means 1
-	Answers      []any // to the agent's questions, in order, written as JSON
+	ID           string // of the call; "" means test/1
+	Attempt      int    // zero means 1
+	Answers      []any  // to the agent's questions, in order, written as JSON
+
+	MaxOutputTokens int64 // budget of the call; zero means none
 
 	Config  any // of the session, for Run; written as JSON; nil means {}
 	Secrets map[string]string
@@ -55,7 +58,8 @@ type Reply struct {
 	Deltas     int      // messages in which Text and Thinking came
 	Notes      []string // of its progress
 	Tools      []string
-	Questions  []string
+	Questions  []string         // the prompts of Asked
+	Asked      []agent.Question // whole
 	Usage      agent.Usage
 	Artifacts  []Artifact
 }
@@ -81,9 +85,10 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Message)
 
 // Agent is an agent with an open session, until the end of its test.
 type Agent struct {
-	rpc    agentpb.AgentServiceClient
-	blobs  string
-	detail string
+	rpc     agentpb.AgentServiceClient
+	blobs   string
+	workdir string
+	detail  string
 }
 
 // Run opens a session and makes one call in it.
@@ -99,13 +104,13 @@ func Run(t testing.TB, def agent.Definition, r Request) (Reply, error) {
 // Open serves an agent in memory and opens a session with a configuration that is written as JSON.
 func Open(t testing.TB, def agent.Definition, config any, secrets map[string]string) (*Agent, error) {
 	t.Helper()
-	a := &Agent{rpc: serve(t, def), blobs: t.TempDir()}
+	a := &Agent{rpc: serve(t, def), blobs: t.TempDir(), workdir: t.TempDir()}
 	text, err := toJSON(config)
 	if err != nil {
 		return nil, err
 	}
 	open, err := a.rpc.Open(t.Context(), &agentpb.OpenRequest{
-		SessionId: "test", Agent: def.Info.Name, Config: text, Secrets: secrets, BlobDir: a.blobs, Workdir: t.TempDir(),
+		SessionId: "test", Agent: def.Info.Name, Config: text, Secrets: secrets, BlobDir: a.blobs, Workdir: a.workdir,
 	})
 	if err != nil {
 		return nil, toError(err)
@@ -116,6 +121,9 @@ func Open(t testing.TB, def agent.Definition, config any, secrets map[string]str
 
 // Detail is what the session says it is bound to.
 func (a *Agent) Detail() string { return a.detail }
+
+// Workdir is where the agent may work.
+func (a *Agent) Workdir() string { return a.workdir }
 
 // Describe is what the agent offers.
 func (a *Agent) Describe(ctx context.Context) (*agentpb.DescribeResponse, error) {
@@ -192,8 +200,11 @@ func (a *Agent) request(r Request) (*agentpb.RunRequest, error) {
 		return nil, err
 	}
 	req := &agentpb.RunRequest{
-		SessionId: "test", CallId: "test/1", Attempt: uint32(max(r.Attempt, 1)), Skill: r.Skill, Task: r.Task,
+		SessionId: "test", CallId: r.id(), Attempt: uint32(max(r.Attempt, 1)), Skill: r.Skill, Task: r.Task,
 		Input: &agentpb.Value{Kind: &agentpb.Value_Json{Json: input}}, OutputSchema: r.OutputSchema, Feedback: r.Feedback,
+	}
+	if r.MaxOutputTokens > 0 {
+		req.Budget = &agentpb.Budget{MaxOutputTokens: uint64(r.MaxOutputTokens)}
 	}
 	if len(r.Messages) > 0 {
 		text, err := json.Marshal(r.Messages)
@@ -203,6 +214,13 @@ func (a *Agent) request(r Request) (*agentpb.RunRequest, error) {
 		req.Messages = &agentpb.Value{Kind: &agentpb.Value_Json{Json: text}}
 	}
 	return req, nil
+}
+
+func (r Request) id() string {
+	if r.ID == "" {
+		return "test/1"
+	}
+	return r.ID
 }
 
 func (a *Agent) take(ctx context.Context, reply *Reply, r Request, ev *agentpb.RunEvent) error {
@@ -254,6 +272,9 @@ func (a *Agent) blob(b *agentpb.Blob) ([]byte, error) {
 func (a *Agent) answer(ctx context.Context, reply *Reply, r Request, q *agentpb.Question) error {
 	n := len(reply.Questions)
 	reply.Questions = append(reply.Questions, q.GetPrompt())
+	reply.Asked = append(reply.Asked, agent.Question{
+		Prompt: q.GetPrompt(), Options: q.GetOptions(), Schema: q.GetAnswerSchema(), Context: q.GetContext(),
+	})
 	if n >= len(r.Answers) {
 		return fmt.Errorf("the agent asks %q and the test has no answer", q.GetPrompt())
 	}
@@ -261,7 +282,7 @@ func (a *Agent) answer(ctx context.Context, reply *Reply, r Request, q *agentpb.
 	if err != nil {
 		return err
 	}
-	_, err = a.rpc.Answer(ctx, &agentpb.AnswerRequest{SessionId: "test", CallId: "test/1", QuestionId: q.GetId(), Json: text})
+	_, err = a.rpc.Answer(ctx, &agentpb.AnswerRequest{SessionId: "test", CallId: r.id(), QuestionId: q.GetId(), Json: text})
 	return toError(err)
 }
 

@@ -1,7 +1,6 @@
 package llm
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -193,5 +192,5 @@ func TestErrorsDoNotShowTheKey(t *testing.T) {
 		}
 	}
 	require.ErrorContains(t, p.Status(401, nil, "", ""), "MY_KEY")
-	require.NotContains(t, p.Failed(context.Background(), errors.New("odd sk-very-secret")).Error(), "sk-very")
+	require.NotContains(t, p.Failed(t.Context(), errors.New("odd sk-very-secret")).Error(), "sk-very")
 }

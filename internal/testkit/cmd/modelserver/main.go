@@ -82,8 +82,10 @@ func serve(ctx context.Context, lis net.Listener, h http.Handler, in io.Reader) 
 	case err := <-served:
 		return err
 	case <-ctx.Done():
-		_ = web.Close()
-		<-served
-		return nil
+		err := web.Close()
+		if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+			err = errors.Join(err, ended)
+		}
+		return err
 	}
 }
