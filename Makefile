@@ -42,6 +42,7 @@ run: build ## run a pattern: make run P=examples/hello/hello.star
 	bin/parallax run $(or $(P),examples/hello/hello.star)
 
 demo: build ## review this repository with a team of agents; needs no key and no network
+	$(BUILD) -o examples/review/bin/ ./examples/review/agents/...
 	bin/parallax run examples/review/review.star
 
 test: vet race fuzz lint ## all tests with the race detector, vet, short fuzzing, lint
