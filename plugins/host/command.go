@@ -75,7 +75,7 @@ func (h *Host) commandOf(cfg AgentConfig) (command, error) {
 	}
 	return c, &StartError{
 		Agent: cfg.Name, Problem: fmt.Sprintf("there is no agent to use called %q", cfg.Use),
-		Hint: "see `parallax agents --bundled`, or give a `command`",
+		Hint: "check the spelling of `use` in parallax.toml, or give a `command`",
 	}
 }
 

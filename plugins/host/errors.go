@@ -119,7 +119,7 @@ func classify(c codes.Code) (code runtime.Code, retryable bool, verb string) {
 	case codes.ResourceExhausted:
 		return runtime.Unavailable, true, "is overloaded"
 	case codes.NotFound:
-		return runtime.NotFound, false, "found nothing"
+		return runtime.Refused, false, "found nothing"
 	case codes.InvalidArgument:
 		return runtime.Refused, false, "refused the input"
 	case codes.Internal:

@@ -218,6 +218,21 @@ func TestStoppedAgentIsKilledAndStartedAgain(t *testing.T) {
 	require.NotEqual(t, first.Value, again.Value)
 }
 
+func TestCallWithoutTimeoutEndsWhenItsAgentHangs(t *testing.T) {
+	t.Parallel()
+	h := probeHost(t)
+	host.Hurry(h)
+	a, err := call(t, h, ask("pid"))
+	require.NoError(t, err)
+	pid, err := strconv.Atoi(a.Value.String())
+	require.NoError(t, err)
+	c := ask("wait")
+	c.Timeout = 0
+	c.Watch = func(runtime.Progress) { _ = syscall.Kill(pid, syscall.SIGSTOP) }
+	_, err = call(t, h, c)
+	require.ErrorContains(t, err, `agent "a": ended in mid-call (signal: killed)`)
+}
+
 func TestTooLargeAnAnswer(t *testing.T) {
 	t.Parallel()
 	_, err := call(t, probeHost(t), ask("size "+strconv.Itoa(100<<20)))

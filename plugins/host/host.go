@@ -97,6 +97,7 @@ type Host struct {
 	calls  sync.WaitGroup
 	work   sync.WaitGroup // goroutines that outlive a call
 
+	pace    pace
 	files   files
 	spawner spawner
 }
@@ -112,7 +113,7 @@ func New(o Options) *Host {
 	if o.StartTimeout <= 0 {
 		o.StartTimeout = defaultStartTimeout
 	}
-	h := &Host{opts: o, log: o.Log, agents: make(map[string]*member), procs: make(map[string]*process)}
+	h := &Host{opts: o, log: o.Log, agents: make(map[string]*member), procs: make(map[string]*process), pace: defaultPace()}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.files.base = o.TempDir
 	h.spawner.log = o.Log

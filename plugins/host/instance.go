@@ -27,11 +27,20 @@ import (
 // How instances are watched and stopped.
 const (
 	stopGrace    = 2 * time.Second
-	watchEvery   = 5 * time.Second // also how long a stream may stay open after its result, at least
-	pingEvery    = 15 * time.Second
 	pingDeadline = 5 * time.Second
 	pingMisses   = 2
 )
+
+// pace is how often an instance is watched.
+type pace struct {
+	watch    time.Duration // also how long a stream may stay open after its result, at least
+	ping     time.Duration // while calls are in flight
+	deadline time.Duration // of such a ping
+}
+
+func defaultPace() pace {
+	return pace{watch: 5 * time.Second, ping: 15 * time.Second, deadline: pingDeadline}
+}
 
 // MaxAnswer is the largest answer an agent may give, in bytes of JSON.
 const MaxAnswer = 64 << 20
@@ -228,9 +237,10 @@ func (i *instance) alive() bool { return i.runner.alive() }
 // watch waits for the process to end. Meanwhile it pings it while calls are in flight, and ends streams that stay open
 // after their result.
 func (i *instance) watch() {
-	tick := time.NewTicker(watchEvery)
+	pace := i.proc.host.pace
+	tick := time.NewTicker(pace.watch)
 	defer tick.Stop()
-	misses, next := 0, time.Now().Add(pingEvery)
+	misses, next := 0, time.Now().Add(pace.ping)
 	for {
 		select {
 		case <-i.runner.done:
@@ -241,7 +251,7 @@ func (i *instance) watch() {
 		case now := <-tick.C:
 			if busy := i.endLate(now); now.Before(next) {
 				continue
-			} else if next = now.Add(pingEvery); !busy || i.ping(i.proc.host.ctx, pingDeadline) == nil {
+			} else if next = now.Add(pace.ping); !busy || i.ping(i.proc.host.ctx, pace.deadline) == nil {
 				misses = 0
 			} else if misses++; misses >= pingMisses {
 				i.runner.kill()
@@ -255,7 +265,7 @@ func (i *instance) endLate(now time.Time) (busy bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for r := range i.replies {
-		if at := r.finished.Load(); at != 0 && now.Sub(time.Unix(0, at)) >= watchEvery {
+		if at := r.finished.Load(); at != 0 && now.Sub(time.Unix(0, at)) >= i.proc.host.pace.watch {
 			r.fail(nil)
 		}
 	}

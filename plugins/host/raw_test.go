@@ -117,6 +117,7 @@ func (raw) Run(req *agentpb.RunRequest, stream agentpb.AgentService_RunServer) e
 func TestAgentsWithoutTheSDK(t *testing.T) {
 	t.Parallel()
 	h := probeHost(t, func(o *host.Options) { o.Agents[0].Command = as(t, "raw") })
+	host.Hurry(h)
 	for task, want := range map[string]string{"echo": "{}", "unknown": "1", "open": `"early"`} {
 		a, err := call(t, h, ask(task))
 		require.NoError(t, err, task)

@@ -114,14 +114,11 @@ func (r *runner) reap(pumps *sync.WaitGroup, outputs ...*os.File) {
 func (r *runner) pumpStdout(stdout io.Reader, handshake *io.PipeWriter) {
 	defer handshake.Close()
 	lines := bufio.NewReaderSize(io.TeeReader(stdout, &r.printed), handshakeBytes)
-	line, err := lines.ReadSlice('\n')
+	line, _ := lines.ReadSlice('\n') // an error comes again below
 	if isHandshake(line) {
 		r.printed.reset()
 	}
 	_, _ = handshake.Write(append([]byte(nil), line...))
-	if err != nil {
-		return
-	}
 	_, _ = io.Copy(io.MultiWriter(&r.stderr, &r.noise), lines)
 }
 
