@@ -18,6 +18,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/doctor"
 	"github.com/parallax-run/parallax/internal/cli/initialise"
 	"github.com/parallax-run/parallax/internal/cli/manual"
+	"github.com/parallax-run/parallax/internal/cli/plugin"
 	"github.com/parallax-run/parallax/internal/cli/run"
 	versioncmd "github.com/parallax-run/parallax/internal/cli/version"
 	"github.com/parallax-run/parallax/internal/local"
@@ -25,6 +26,8 @@ import (
 	"github.com/parallax-run/parallax/plugins/anthropic"
 	execagent "github.com/parallax-run/parallax/plugins/exec"
 	"github.com/parallax-run/parallax/plugins/host"
+	httpagent "github.com/parallax-run/parallax/plugins/http"
+	"github.com/parallax-run/parallax/plugins/human"
 	"github.com/parallax-run/parallax/plugins/mock"
 	"github.com/parallax-run/parallax/plugins/openai"
 	"github.com/parallax-run/parallax/runtime"
@@ -53,7 +56,7 @@ func parallax(args []string) int {
 	}
 	return cli.Main(ctx, app, args,
 		initialise.NewCmd, run.NewCmd, check.NewCmd, manual.NewCmd,
-		agents.NewCmd, bench.NewCmd, doctor.NewCmd, versioncmd.NewCmd,
+		agents.NewCmd, plugin.NewCmd, bench.NewCmd, doctor.NewCmd, versioncmd.NewCmd,
 	)
 }
 
@@ -82,6 +85,8 @@ func bundled() map[string]cli.Bundled {
 	return map[string]cli.Bundled{
 		"anthropic": {Serve: of(anthropic.Agent), Secrets: anthropic.Secrets},
 		"exec":      {Serve: of(execagent.Agent)},
+		"http":      {Serve: of(httpagent.Agent), Secrets: httpagent.Secrets},
+		"human":     {Serve: of(human.Agent)},
 		"openai":    {Serve: of(openai.Agent), Secrets: openai.Secrets},
 	}
 }

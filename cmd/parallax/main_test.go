@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -47,6 +48,7 @@ func TestScript(t *testing.T) {
 	require.NoError(t, err)
 	self, err := os.Executable()
 	require.NoError(t, err)
+	toolchain := goEnv(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -55,14 +57,22 @@ func TestScript(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SDK", sdk)
 			e.Setenv("SELF", self)
-			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN", "GOROOT", "GORACE"} {
-				if v, ok := os.LookupEnv(name); ok {
-					e.Setenv(name, v)
-				}
+			for name, value := range toolchain {
+				e.Setenv(name, value)
 			}
 			return nil
 		},
 	})
+}
+
+// goEnv is what scripts need to build with Go as this test was built, since they have a home of their own.
+func goEnv(t *testing.T) map[string]string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "env", "-json", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GONOSUMDB", "GOTOOLCHAIN").Output()
+	require.NoError(t, err)
+	vars := make(map[string]string)
+	require.NoError(t, json.Unmarshal(out, &vars))
+	return vars
 }
 
 // exits runs a program and checks its exit code: exits 2 parallax run nothing.star

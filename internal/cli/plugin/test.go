@@ -1,0 +1,127 @@
+package plugin
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/plugins/host/conform"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// testOptions are what the command line says.
+type testOptions struct {
+	app     *cli.App
+	argv    []string
+	config  string
+	input   string
+	task    string
+	secrets []string
+	env     []string
+	timeout time.Duration
+	json    bool
+}
+
+func testCmd(app *cli.App) *cobra.Command {
+	o := &testOptions{app: app}
+	cmd := &cobra.Command{
+		Use:   "test BINARY [ARG...]",
+		Short: "Check that a program is a good agent",
+		Long: `Start an agent, in any language, and check that it keeps the protocol, also when it is treated badly. Flags of
+parallax stand before BINARY. A check that fails ends with exit code 1.`,
+		Example: "  parallax plugin test ./bin/words\n  parallax plugin test --config '{\"model\": \"m\"}' --secret API_KEY node agent.js",
+		Args:    cli.Args(1, -1, "a program"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.argv = args
+			return o.run(cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	f.SetInterspersed(false)
+	f.StringVar(&o.config, "config", "", "a configuration that the agent accepts, as `JSON`")
+	f.StringVar(&o.input, "input", "", "inputs of sample calls, as `JSON`; else they are made up from the agent's schema")
+	f.StringVar(&o.task, "task", "", "`task` of sample calls")
+	f.StringArrayVar(&o.secrets, "secret", nil, "`name` of an environment variable that the agent gets as a secret; may be repeated")
+	f.StringArrayVar(&o.env, "env", nil, "`name` of an environment variable that the process may see; may be repeated")
+	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "bound of each check")
+	f.BoolVar(&o.json, "json", false, "print one line of JSON")
+	return cmd
+}
+
+func (o *testOptions) run(ctx context.Context) error {
+	config, err := document("--config", o.config)
+	if err != nil {
+		return err
+	}
+	input, err := document("--input", o.input)
+	if err != nil {
+		return err
+	}
+	argv := append([]string{}, o.argv...)
+	if strings.ContainsAny(argv[0], `/\`) && !filepath.IsAbs(argv[0]) {
+		argv[0] = filepath.Join(o.app.Dir, argv[0])
+	}
+	r := conform.Run(ctx, conform.Options{
+		Argv: argv, Dir: o.app.Dir, Config: config, Input: input, Task: o.task, Secrets: o.secrets, Env: o.env, Timeout: o.timeout,
+	})
+	if ctx.Err() != nil {
+		return runtime.ErrCancelled()
+	}
+	if err := o.print(r); err != nil {
+		return err
+	}
+	if !r.OK() {
+		return &cli.Told{Code: cli.PatternFailed}
+	}
+	return nil
+}
+
+// document checks that a flag is a JSON object; nil when it is not given.
+func document(flag, text string) (json.RawMessage, error) {
+	if text == "" {
+		return nil, nil
+	}
+	p, err := runtime.Canonical([]byte(text))
+	if err != nil {
+		return nil, cli.Usagef("write a JSON object, such as '{\"key\": 1}'", "%s: %v", flag, err)
+	}
+	if p[0] != '{' {
+		return nil, cli.Usagef("write a JSON object, such as '{\"key\": 1}'", "%s is not a JSON object", flag)
+	}
+	return json.RawMessage(p), nil
+}
+
+func (o *testOptions) print(r conform.Report) error {
+	if o.json {
+		return cli.JSON(o.app, r)
+	}
+	var b strings.Builder
+	failed, skipped := 0, 0
+	for _, c := range r.Checks {
+		mark := "ok   "
+		switch {
+		case !c.OK:
+			mark = "FAIL "
+			failed++
+		case c.Skipped:
+			mark = "skip "
+			skipped++
+		}
+		fmt.Fprintf(&b, "%s %s\n", mark, c.Name)
+		if !c.OK {
+			fmt.Fprintf(&b, "      wants: %s\n", c.Wants)
+		}
+		if c.Why != "" {
+			fmt.Fprintf(&b, "      %s\n", strings.ReplaceAll(c.Why, "\n", "\n      "))
+		}
+	}
+	fmt.Fprintf(&b, "%s: %d checks, %d failed, %d skipped\n", strings.TrimSpace(r.Name+" "+r.Version), len(r.Checks), failed, skipped)
+	_, err := fmt.Fprint(o.app.Out, strings.TrimPrefix(b.String(), ": "))
+	return err
+}
