@@ -48,11 +48,22 @@ func runChunk(t *testing.T, file, text string) {
 	_, err := starlark.ExecFileOptions(runtime.Dialect(), thread, file, text, testEnvironment())
 	if want == "" {
 		require.NoError(t, err, "%s", trace(err))
+		require.NoError(t, compiled(t, file, text))
 		return
 	}
 	require.Error(t, err)
 	require.Regexp(t, want, err.Error())
 	require.Contains(t, scriptLines(err), wantLine, "%s", trace(err))
+	require.Regexp(t, want, compiled(t, file, text).Error())
+}
+
+// compiled loads the script the way a pattern is loaded, under the guard, which must change nothing.
+func compiled(t *testing.T, file, text string) error {
+	t.Helper()
+	f, err := runtime.Parse(file, []byte(text+"\ndef main():\n    pass\n"))
+	require.NoError(t, err)
+	_, err = runtime.Compile([]*runtime.File{f}, nil, runtime.Environment{Builtins: testEnvironment()})
+	return err
 }
 
 var expected = regexp.MustCompile(`(?m)^.*### (".*"|` + "`.*`" + `)$`)
@@ -142,6 +153,8 @@ func TestAmplificationIsCharged(t *testing.T) {
 		"indent":          `json.indent("[" * 200 + "]" * 200, indent = " " * 1000)`,
 		"shared lists":    `flatten(double([1], 19), depth = 30)`,
 		"chunks of one":   `chunks(["x"] * 200000, 1)`,
+		"shared records":  `str(shared(20))`,
+		"equal records":   `shared(20) == shared(20)`,
 		"matches":         `re.findall(".", "x" * 200000)`,
 		"quadratic match": `re.findall("(?:a+b)|a", "a" * 20000)`,
 		"replacements":    `re.sub("", "y" * 100, "x" * 100000)`,
@@ -152,6 +165,7 @@ func TestAmplificationIsCharged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text := "now = time.time(2026)\ndef double(x, n):\n    for _ in range(n):\n        x = [x, x]\n    return x\n" +
+				"P = record(a = any, b = any)\ndef shared(n):\n    x = P(a = 1, b = 1)\n    for _ in range(n):\n        x = P(a = x, b = x)\n    return x\n" +
 				"def main():\n    " + script + "\n"
 			_, err := pureRun(t, text, runtime.Limits{Bytes: 10 << 20})
 			e, ok := errors.AsType[*runtime.Error](err)

@@ -111,6 +111,8 @@ func (e *enumType) CallInternal(_ *starlark.Thread, args starlark.Tuple, kwargs 
 	return v, nil
 }
 
+func (e *enumType) depth() int { return 1 }
+
 func (e *enumType) schema(w *schemaWriter) {
 	w.raw(`{"type":"string","enum":`)
 	w.texts(e.values)

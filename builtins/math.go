@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"go.starlark.net/starlark"
 )
@@ -87,14 +88,11 @@ func finite(c *Call, result float64, args ...float64) (starlark.Value, error) {
 	if !math.IsNaN(result) && !math.IsInf(result, 0) {
 		return starlark.Float(result), nil
 	}
-	text := ""
+	texts := make([]string, len(args))
 	for i, x := range args {
-		if i > 0 {
-			text += ", "
-		}
-		text += starlark.Float(x).String()
+		texts[i] = starlark.Float(x).String()
 	}
-	return nil, fmt.Errorf("%s: %s(%s) is not a finite number", c.Decl.Name, c.Decl.Name, text)
+	return nil, fmt.Errorf("%s: %s(%s) is not a finite number", c.Decl.Name, c.Decl.Name, strings.Join(texts, ", "))
 }
 
 // whole declares a function from a number to an int.

@@ -1,6 +1,8 @@
 package builtins
 
 import (
+	"maps"
+
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
@@ -18,9 +20,7 @@ type module struct {
 // value makes the Starlark value of a module.
 func (m module) value() starlark.Value {
 	members := make(starlark.StringDict, len(m.Decls)+len(m.Consts))
-	for name, v := range m.Consts {
-		members[name] = v
-	}
+	maps.Copy(members, m.Consts)
 	for _, d := range m.Decls {
 		members[d.Name] = d.Builtin(nil)
 	}

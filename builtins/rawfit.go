@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -264,12 +265,9 @@ func (f *fitting) alternatives(nodes []*node, v starlark.Value, most int) error 
 func (f *fitting) fits(n *node, v starlark.Value) (bool, error) {
 	defer func(was bool) { f.quiet = was }(f.quiet)
 	f.quiet = true
-	switch err := f.node(n, v); err {
-	case nil:
-		return true, nil
-	case errQuiet:
+	err := f.node(n, v)
+	if errors.Is(err, errQuiet) {
 		return false, nil
-	default:
-		return false, err
 	}
+	return err == nil, err
 }

@@ -67,6 +67,8 @@ func rawShape(d *starlark.Dict) (shape, error) {
 
 func (r rawType) String() string { return "a value that fits the JSON Schema" }
 
+func (r rawType) depth() int { return 1 }
+
 func (r rawType) schema(w *schemaWriter) { w.raw(string(r.text)) }
 
 func (r rawType) fit(f *fitting, v starlark.Value) (starlark.Value, error) {

@@ -50,6 +50,7 @@ func makeRecordType(c *Call) (starlark.Value, error) {
 		t.columns = append(t.columns, col)
 		t.index[col.name] = i
 	}
+	t.levels = 1 + deepest(t.columns)
 	return t, nil
 }
 
@@ -114,6 +115,15 @@ type column struct {
 	doc  string
 }
 
+// deepest gives the depth of the deepest type among columns.
+func deepest(columns []column) int {
+	n := 0
+	for _, c := range columns {
+		n = max(n, c.of.depth())
+	}
+	return n
+}
+
 func (r *shapeReader) column(name string, v starlark.Value) (column, error) {
 	spec, ok := v.(*fieldSpec)
 	if !ok {
@@ -173,6 +183,8 @@ func (o *optionalType) Freeze()               {}
 func (o *optionalType) Truth() starlark.Bool  { return true }
 func (o *optionalType) Hash() (uint32, error) { return 0, errors.New("unhashable: optional_type") }
 
+func (o *optionalType) depth() int { return 1 + o.of.depth() }
+
 func (o *optionalType) schema(w *schemaWriter) {
 	w.raw(`{"anyOf":[`)
 	o.of.schema(w)
@@ -191,6 +203,7 @@ type recordType struct {
 	name    string
 	columns []column
 	index   map[string]int // of columns by name
+	levels  int
 }
 
 var (
@@ -242,6 +255,8 @@ func (t *recordType) example() string {
 	}
 	return t.name + "(" + t.columns[0].name + " = ...)"
 }
+
+func (t *recordType) depth() int { return t.levels }
 
 func (t *recordType) schema(w *schemaWriter) { w.object(t.columns) }
 
@@ -302,6 +317,9 @@ func (r *record) Hash() (uint32, error) {
 	tuple := starlark.Tuple(r.values)
 	return tuple.Hash()
 }
+
+// Parts gives what the record is made of, to whoever measures it.
+func (r *record) Parts() []starlark.Value { return r.values }
 
 // Attr gives a field; the interpreter adds "did you mean" to the error.
 func (r *record) Attr(name string) (starlark.Value, error) {

@@ -1,11 +1,13 @@
 package builtins
 
 import (
+	"errors"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.starlark.net/starlark"
 	"pgregory.net/rapid"
 )
 
@@ -70,6 +72,37 @@ func patterns(depth int) *rapid.Generator[string] {
 			return "(?:" + inner.Draw(rt, "in") + ")" + rapid.SampledFrom([]string{"*", "+", "?", "*?", "+?", "{1,2}"}).Draw(rt, "times")
 		}),
 	)
+}
+
+// A search whose time is quadratic in the text is paid for as it goes, and ends when nobody pays.
+func TestSearchEndsWhenItIsNotPaid(t *testing.T) {
+	t.Parallel()
+	r, err := compileRegexp("(?:a+b)|a")
+	require.NoError(t, err)
+	broke := errors.New("broke")
+	total, matches := 0, 0
+	err = r.machine(strings.Repeat("a", 100_000), func(steps int) error {
+		if total += steps; total > 1_000_000 {
+			return broke
+		}
+		return nil
+	}).all(func([]int) (bool, error) { matches++; return true, nil })
+	require.ErrorIs(t, err, broke)
+	require.Less(t, total, 1_000_000+2*machineSlice)
+	require.Less(t, matches, 10)
+}
+
+// The steps of a call are bounded even where there is no run to charge.
+func TestSearchIsBoundedWhileAModuleIsLoaded(t *testing.T) {
+	t.Parallel()
+	r, err := compileRegexp("a")
+	require.NoError(t, err)
+	m, err := (&Call{Decl: reCompile(), Thread: new(starlark.Thread)}).on(r, "a")
+	require.NoError(t, err)
+	for range 50 {
+		require.NoError(t, m.pay(maxRegexpSteps/50))
+	}
+	require.ErrorContains(t, m.pay(1), "takes more than 50000000 steps")
 }
 
 func BenchmarkFindAll(b *testing.B) {

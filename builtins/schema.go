@@ -16,6 +16,8 @@ const maxSchemaBytes = runtime.InlineBytes
 type shape interface {
 	// String names the type as a script would write it.
 	String() string
+	// depth counts the types within types, itself included.
+	depth() int
 	// schema writes the type as JSON Schema 2020-12.
 	schema(w *schemaWriter)
 	// fit gives v as the type has it, or a *schemaMismatch.
@@ -67,8 +69,11 @@ func shapeOf(v starlark.Value) (shape, error) {
 	return r.shape(v)
 }
 
-// maxTypeNodes bounds the lists and dicts of which a type is written, shared ones counted each time.
-const maxTypeNodes = 10_000
+// Bounds of a type: types within types, and the lists and dicts of which it is written, shared ones counted each time.
+const (
+	maxTypeDepth = 100
+	maxTypeNodes = 10_000
+)
 
 // shapeReader reads one type.
 type shapeReader struct {
@@ -77,13 +82,13 @@ type shapeReader struct {
 }
 
 func errTypeTooLarge() error {
-	return fmt.Errorf("a type is nested deeper than 100, larger than %d parts, or contains itself", maxTypeNodes)
+	return fmt.Errorf("a type is nested deeper than %d, larger than %d parts, or contains itself", maxTypeDepth, maxTypeNodes)
 }
 
 func (r *shapeReader) enter() {
 	r.depth++
 	r.nodes++
-	r.over = r.over || r.depth > 100 || r.nodes > maxTypeNodes
+	r.over = r.over || r.depth > maxTypeDepth || r.nodes > maxTypeNodes
 }
 
 func (r *shapeReader) leave() { r.depth-- }
@@ -98,6 +103,9 @@ func (r *shapeReader) shape(v starlark.Value) (shape, error) {
 	defer r.leave()
 	switch v := v.(type) {
 	case shape:
+		if r.over = r.depth+v.depth() > maxTypeDepth; r.over {
+			return nil, errTypeTooLarge()
+		}
 		return v, nil
 	case *starlark.Builtin:
 		if s, ok := plainShape(v); ok {
@@ -160,7 +168,7 @@ func (r *shapeReader) fields(d *starlark.Dict) (shape, error) {
 		}
 		out = append(out, c)
 	}
-	return dictOf{out}, nil
+	return dictOf{out, 1 + deepest(out)}, nil
 }
 
 // describe names a value in a message: its text when that is short, else its type.

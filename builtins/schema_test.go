@@ -205,6 +205,23 @@ func FuzzDuration(f *testing.F) {
 	})
 }
 
+// A small schema of the script's own cannot make a check long: the work is counted.
+func TestCheckingASchemaIsBounded(t *testing.T) {
+	t.Parallel()
+	schema, err := runtime.Decode(runtime.Payload(`{"items":{"anyOf":[{"const":1},{"const":2},{"pattern":"x$"}]}}`))
+	require.NoError(t, err)
+	value, err := runtime.Decode(runtime.Payload(`["` + strings.Repeat("x", 100_000) + `",2,2]`))
+	require.NoError(t, err)
+	s, err := shapeOf(schema)
+	require.NoError(t, err)
+	f := fitting{}
+	_, err = s.fit(&f, value)
+	require.NoError(t, err)
+	require.Greater(t, f.steps, 100_000)
+	_, err = s.fit(&fitting{steps: maxFitSteps - f.steps + 1}, value)
+	require.ErrorContains(t, err, "takes more than 5000000 steps")
+}
+
 func TestDurationsOfNumbers(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {

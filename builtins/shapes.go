@@ -96,6 +96,8 @@ func plainShape(b *starlark.Builtin) (shape, bool) {
 
 func (p plainType) String() string { return string(p) }
 
+func (p plainType) depth() int { return 1 }
+
 func (p plainType) schema(w *schemaWriter) {
 	switch p {
 	case "str":
@@ -161,6 +163,8 @@ type listOf struct{ of shape }
 
 func (l listOf) String() string { return "[" + l.of.String() + "]" }
 
+func (l listOf) depth() int { return 1 + l.of.depth() }
+
 func (l listOf) schema(w *schemaWriter) {
 	w.raw(`{"type":"array","items":`)
 	l.of.schema(w)
@@ -186,15 +190,20 @@ func (l listOf) fit(f *fitting, v starlark.Value) (starlark.Value, error) {
 }
 
 // dictOf is {"field": T, ...}: a dict with these fields.
-type dictOf struct{ columns []column }
+type dictOf struct {
+	columns []column
+	levels  int
+}
 
 func (d dictOf) String() string {
 	parts := make([]string, len(d.columns))
 	for i, c := range d.columns {
-		parts[i] = strconv.Quote(c.name) + ": " + c.of.String()
+		parts[i] = strconv.Quote(c.name) + ": ..." // types that share parts would be long when written out
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }
+
+func (d dictOf) depth() int { return d.levels }
 
 func (d dictOf) schema(w *schemaWriter) { w.object(d.columns) }
 

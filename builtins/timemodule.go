@@ -35,7 +35,8 @@ func timeParse() *Decl {
 			{Name: "layout", Type: "str", Default: `"2006-01-02T15:04:05Z07:00"`},
 		},
 		Result: "time",
-		Doc: `time.parse(text, layout=RFC 3339) reads a time. A text without a zone is in UTC; one that does not fit is an error.
+		Doc: `time.parse(text, layout=RFC 3339) reads a time. A text without an offset is in UTC, also when it names a
+zone; one that does not fit the layout is an error.
 
 ` + layoutDoc + `
 
@@ -50,21 +51,13 @@ func timeParse() *Decl {
 			if err != nil {
 				return nil, err
 			}
-			t, err := time.Parse(layout, text)
+			t, err := time.ParseInLocation(layout, text, time.UTC) // time.Parse would look at the host's zone
 			if err != nil {
 				return nil, fmt.Errorf("parse: %q is not a time written as %q", brief(text), brief(layout))
 			}
-			return checkedTime(zoned(t))
+			return checkedTime(t)
 		},
 	}
-}
-
-// zoned takes a zone abbreviation, which Go may resolve by the host's zone, as UTC.
-func zoned(t time.Time) time.Time {
-	if name, _ := t.Zone(); t.Location() == time.Local || name != "" && t.Location() != time.UTC { //nolint:gosmopolitan // to get rid of it
-		return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
-	}
-	return t
 }
 
 func timeFormat() *Decl {
