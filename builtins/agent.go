@@ -13,16 +13,16 @@ import (
 // Agent is a handle on an agent of the project: its name and how its calls are made. It is immutable.
 type Agent struct {
 	name    string
-	timeout time.Duration // per attempt, unless ask says otherwise
+	timeout time.Duration // per attempt, unless ask says otherwise; zero leaves it to the project
 	retry   runtime.RetryPolicy
 	ask     *starlark.Builtin
 }
 
-// defaultTimeout bounds one attempt at a call.
-const defaultTimeout = 60 * time.Second
+// noBound is how long an attempt may take that the script does not bound, for zero leaves it to the project.
+const noBound = 10 * 365 * 24 * time.Hour
 
 func newAgent(name string, ask *Decl) *Agent {
-	a := &Agent{name: name, timeout: defaultTimeout}
+	a := &Agent{name: name}
 	a.ask = ask.Builtin(a)
 	return a
 }
@@ -72,8 +72,8 @@ func agentDecl(ask *Decl) *Decl {
 		Result: "Agent",
 		Doc: `Gives a handle on an agent that the project names in parallax.toml.
 
-Nothing is called yet, so a handle may be made anywhere, also at the top level of a module. timeout and retry are the defaults of its ask; an
-agent without them has a minute for each attempt and no repetition. Handles on one name are equal, print as agent("name"), can be keys of a
+Nothing is called yet, so a handle may be made anywhere, also at the top level of a module. timeout and retry are the defaults of its ask;
+without them an attempt has the time that parallax.toml gives the agent, or a minute, and is not repeated. Handles on one name are equal, print as agent("name"), can be keys of a
 dict, and go into inputs and results as their name. .name is the name, .ask asks.
 
 A name that the project does not have is reported before main starts when it is written as a literal, otherwise by ask, as the error

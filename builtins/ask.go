@@ -38,7 +38,7 @@ func askDecl() *Decl {
 
 task says what to do; all other named arguments are the inputs and travel as one JSON object (records as objects, enums as strings, agents
 as their name). messages is an earlier conversation, a list of {"role": ..., "content": ...}. timeout bounds one attempt, waiting for a
-free agent excluded; None means no bound. retry consents to repeating the call: a number of further attempts, or retry(...). What
+free agent excluded: a minute unless parallax.toml says otherwise for the agent; None means no bound. retry consents to repeating the call: a number of further attempts, or retry(...). What
 agent(timeout=, retry=) said holds where ask says nothing.
 
 returns asks for a shape: a record or enum type, str, int, float, bool, list, dict, [type], or a JSON Schema as a dict. The agent is
@@ -106,6 +106,9 @@ func askCall(c *Call, a *Agent) (call runtime.AgentCall, err error) {
 	}
 	if call.Timeout, err = c.durationArg(askTimeout, a.timeout); err != nil {
 		return call, err
+	}
+	if c.Args[askTimeout] == starlark.None {
+		call.Timeout = noBound
 	}
 	call.Retry, err = c.retryArg(askRetry, a.retry)
 	return call, err

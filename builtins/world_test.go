@@ -47,7 +47,7 @@ def main():
 	require.NoError(t, err)
 	got := effects(w)
 	require.Equal(t, runtime.AgentCall{
-		Agent: "plain", Task: "say", Input: runtime.Payload("{}"), Timeout: time.Minute, Pos: "p.star:4:23",
+		Agent: "plain", Task: "say", Input: runtime.Payload("{}"), Pos: "p.star:4:23",
 	}, got["1"])
 	full := got["2"].(runtime.AgentCall)
 	require.JSONEq(t, `{"type":"object","properties":{"answer":{"type":"string"}},"required":["answer"],"additionalProperties":false}`, full.Returns.String())

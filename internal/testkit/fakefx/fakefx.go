@@ -180,12 +180,11 @@ func (b *branch) ask(at runtime.Address, c runtime.AgentCall) (runtime.Payload, 
 }
 
 func (b *branch) attempt(at runtime.Address, c runtime.AgentCall) (runtime.Answer, error) {
-	ctx := b.ctx
-	if c.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
-		defer cancel()
+	if c.Timeout == 0 {
+		c.Timeout = time.Minute
 	}
+	ctx, cancel := context.WithTimeout(b.ctx, c.Timeout)
+	defer cancel()
 	a, err := b.world.Ask(ctx, at, c)
 	if ctx.Err() != nil && b.ctx.Err() == nil {
 		return a, &runtime.Error{
