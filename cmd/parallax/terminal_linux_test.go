@@ -131,6 +131,20 @@ def main():
 	require.Contains(t, s.Screen.String(), "yes by ada: looks fine")
 }
 
+func TestAHumanAgentAsksOnTheTerminal(t *testing.T) {
+	t.Parallel()
+	dir := project(t, map[string]string{
+		"parallax.toml": "[agents.boss]\nuse = \"human\"\noptions = [\"fine\", \"never\"]\n",
+		"main.star":     "def main():\n    return \"boss says \" + agent(\"boss\").ask(\"May we?\").value\n",
+	})
+	s := terminal(t, dir, nil, "run", "main.star")
+	s.Until(t, "2) never")
+	require.Contains(t, s.Screen.String(), "? boss: May we?")
+	s.Type(t, "2\n")
+	require.Zero(t, s.Wait(t).ExitCode())
+	require.Contains(t, s.Screen.String(), "boss says never")
+}
+
 func TestCtrlCEndsAnApproval(t *testing.T) {
 	t.Parallel()
 	dir := project(t, map[string]string{"parallax.toml": team, "main.star": "def main():\n    return approve(\"Deploy?\").choice\n"})
