@@ -145,6 +145,14 @@ func TestAThousandAgentsAndTenThousandBranches(t *testing.T) {
 	golden(t, "thousand.json", parallax(t, ".", "run", "thousand").done(t))
 }
 
+func TestMoreBranchesThanTheLimitAreRefusedAloud(t *testing.T) {
+	t.Parallel()
+	e := parallax(t, ".", "run", "thousand", "--input", "branches=10001")
+	require.Equal(t, 5, e.code)
+	require.Contains(t, e.stderr, "its limit of 10000 live_branches")
+	require.Contains(t, parallax(t, ".", "run", "thousand", "--input", "branches=10001", "--limit", "live_branches=20000").done(t), `"branches": 10001`)
+}
+
 // modelsAt writes the agents of the models example with another address, and other changes.
 func modelsAt(t *testing.T, url string, change *strings.Replacer) string {
 	t.Helper()

@@ -9,7 +9,29 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/parallax-run/parallax/plugins/agent"
+	"github.com/parallax-run/parallax/plugins/agent/agenttest"
 )
+
+func TestTheAgentAnswersOverTheProtocol(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "p.go", "package p\n\nfunc F() {\n\tfor {\n\t}\n}\n")
+	def := agent.Define(agent.Info{Name: "complexity", Version: "0.1.0"}, review)
+
+	reply, err := agenttest.Run(t, def, agenttest.Request{Input: In{Path: dir}, Config: Config{MaxCyclomatic: 1}})
+	require.NoError(t, err)
+	require.JSONEq(t, `{
+		"functions": 1,
+		"worst": [{"name": "F", "file": "p.go", "line": 3, "cyclomatic": 2, "cognitive": 1, "source": "func F() {\n\tfor {\n\t}\n}"}],
+		"findings": [{"severity": "warning", "file": "p.go", "line": 3,
+			"message": "F is hard to follow: cyclomatic complexity 2 (limit 1), cognitive 1 (limit 20)"}]
+	}`, string(reply.Output))
+
+	_, err = agenttest.Run(t, def, agenttest.Request{Input: In{Path: "nowhere"}})
+	require.ErrorContains(t, err, "cannot measure nowhere")
+}
 
 func TestComplexityOfFunctions(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/parallax-run/parallax/plugins/agent"
+	"github.com/parallax-run/parallax/plugins/agent/agenttest"
 )
 
 // The secrets in this file are put together at run time: it is searched itself when this repository is reviewed.
@@ -16,6 +19,21 @@ var (
 	aws     = "AKIA" + "Q4ZJ7XNP2WLM9KTV"
 	github  = "ghp_" + random + "Qw1Er2Ty3"
 )
+
+func TestTheAgentAnswersOverTheProtocol(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "env", "KEY="+aws)
+	def := agent.Define(agent.Info{Name: "secrets", Version: "0.1.0"}, review)
+
+	reply, err := agenttest.Run(t, def, agenttest.Request{Input: In{Path: dir}})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"files": 1, "findings": [{"severity": "error", "file": "env", "line": 1, "message": "an AWS access key: AKIA********"}]}`,
+		string(reply.Output))
+
+	_, err = agenttest.Run(t, def, agenttest.Request{Input: In{Path: "nowhere"}})
+	require.ErrorContains(t, err, "cannot search nowhere")
+}
 
 func TestSecretsAreRecognised(t *testing.T) {
 	t.Parallel()
