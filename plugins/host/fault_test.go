@@ -1,3 +1,5 @@
+//go:build linux
+
 package host_test
 
 import (
@@ -221,7 +223,7 @@ func TestStoppedAgentIsKilledAndStartedAgain(t *testing.T) {
 func TestCallWithoutTimeoutEndsWhenItsAgentHangs(t *testing.T) {
 	t.Parallel()
 	h := probeHost(t)
-	host.Hurry(h)
+	host.HurryPings(h)
 	a, err := call(t, h, ask("pid"))
 	require.NoError(t, err)
 	pid, err := strconv.Atoi(a.Value.String())
