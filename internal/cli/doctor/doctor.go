@@ -176,6 +176,11 @@ func (o *Options) agents(m *manifest.Manifest) []finding {
 			tools = append(tools, program)
 		}
 	}
+	for _, a := range m.Absent {
+		found = append(found, finding{
+			What: "agent " + a.Name, State: note, Detail: "left out: " + a.Lacks(o.App.LookupEnv) + " is not set", Hint: "set it where parallax runs to have the agent",
+		})
+	}
 	return append(found, o.tools(tools)...)
 }
 

@@ -11,7 +11,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 
@@ -20,13 +19,19 @@ import (
 	"github.com/parallax-run/parallax/runtime"
 )
 
-// Person is somebody at a terminal. One question is asked at a time; others wait.
+// Person is somebody at a terminal. One question is asked at a time; others wait for their turn.
 type Person struct {
-	Name  string                        // who decides, as the record says
-	Out   io.Writer                     // where questions appear
-	Open  func() (io.ReadCloser, error) // the terminal to read from; one that can be given a read deadline stops waiting at once
-	Aside func(talk func())             // gives the terminal free for a talk
-	turn  sync.Mutex
+	name  string
+	out   io.Writer
+	open  func() (io.ReadCloser, error)
+	aside func(talk func())
+	turn  chan struct{} // holds a token while somebody is asked
+}
+
+// New makes a person called name, as the record says who decided. Questions appear on out, answers are read from what open
+// gives, and aside gives the terminal free for a talk.
+func New(name string, out io.Writer, open func() (io.ReadCloser, error), aside func(talk func())) *Person {
+	return &Person{name: name, out: out, open: open, aside: aside, turn: make(chan struct{}, 1)}
 }
 
 // Decide implements local.People.
@@ -39,7 +44,7 @@ func (p *Person) Decide(ctx context.Context, a runtime.Approval) (runtime.Payloa
 	if err != nil {
 		return nil, err
 	}
-	raw, err := json.Marshal(map[string]string{"by": p.Name, "choice": choice, "comment": comment})
+	raw, err := json.Marshal(map[string]string{"by": p.name, "choice": choice, "comment": comment})
 	if err != nil {
 		return nil, err
 	}
@@ -73,17 +78,20 @@ type question struct {
 
 // ask waits for the person's turn and asks until there is an answer that fits.
 func (p *Person) ask(ctx context.Context, q question) (answer, comment string, err error) {
-	p.turn.Lock()
-	defer p.turn.Unlock()
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+	}
 	if err := ctx.Err(); err != nil {
 		return "", "", err
 	}
-	p.Aside(func() { answer, comment, err = p.talk(ctx, q) })
+	p.aside(func() { answer, comment, err = p.talk(ctx, q) })
 	return answer, comment, err
 }
 
 func (p *Person) talk(ctx context.Context, q question) (string, string, error) {
-	in, err := p.Open()
+	in, err := p.open()
 	if err != nil {
 		return "", "", &local.NeedsPerson{What: fmt.Sprintf("%q needs a person, and the terminal cannot be read: %v", q.title, err)}
 	}
@@ -93,21 +101,21 @@ func (p *Person) talk(ctx context.Context, q question) (string, string, error) {
 	p.show(q)
 	lines := bufio.NewReader(in)
 	for {
-		_, _ = io.WriteString(p.Out, "> ")
+		_, _ = io.WriteString(p.out, "> ")
 		line, err := lines.ReadString('\n')
 		if ctx.Err() != nil {
-			_, _ = io.WriteString(p.Out, "\n")
+			_, _ = io.WriteString(p.out, "\n")
 			return "", "", ctx.Err()
 		}
 		line = strings.TrimSpace(line)
 		if err != nil && line == "" {
-			_, _ = io.WriteString(p.Out, "\n")
+			_, _ = io.WriteString(p.out, "\n")
 			return "", "", &local.NeedsPerson{What: fmt.Sprintf("%q was left without an answer", q.title)}
 		}
 		if answer, comment, ok := q.match(line); ok {
 			return answer, comment, nil
 		}
-		fmt.Fprintf(p.Out, "please answer with %s\n", q.choices())
+		fmt.Fprintf(p.out, "please answer with %s\n", q.choices())
 	}
 }
 
@@ -120,15 +128,15 @@ func interrupt(in io.ReadCloser) {
 }
 
 func (p *Person) show(q question) {
-	fmt.Fprintf(p.Out, "\n? %s\n", printable(q.title))
+	fmt.Fprintf(p.out, "\n? %s\n", printable(q.title))
 	if len(q.context) > 0 && string(q.context) != "null" {
-		fmt.Fprintf(p.Out, "%s\n", printable(shown(q.context)))
+		fmt.Fprintf(p.out, "%s\n", printable(shown(q.context)))
 	}
 	for i, o := range q.options {
-		fmt.Fprintf(p.Out, "  %d) %s\n", i+1, printable(o))
+		fmt.Fprintf(p.out, "  %d) %s\n", i+1, printable(o))
 	}
 	if len(q.options) > 0 {
-		fmt.Fprintf(p.Out, "  a number or a name; a comment may follow\n")
+		fmt.Fprintf(p.out, "  a number or a name; a comment may follow\n")
 	}
 }
 

@@ -23,5 +23,5 @@ func (o *Options) person(s *screen.Screen) *asker {
 			break
 		}
 	}
-	return &asker{Name: name, Out: o.App.Err, Open: person.Terminal, Aside: s.Aside}
+	return person.New(name, o.App.Err, person.Terminal, s.Aside)
 }

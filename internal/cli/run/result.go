@@ -31,7 +31,7 @@ func (o *Options) finish(s *sinks, result runtime.Payload, err error) error {
 	exit := cli.ExitOf(err)
 	status := statusOf(exit)
 	s.screen.Summary(status, exit == cli.Done)
-	if lost := s.writeError(); lost != nil && err == nil {
+	if lost := s.finish(); lost != nil && err == nil {
 		err = lost
 	}
 	switch {

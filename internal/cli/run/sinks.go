@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -58,20 +59,25 @@ func (s *sinks) emit() func(runtime.Event) {
 	}
 }
 
-// writeError says that events were lost.
-func (s *sinks) writeError() error {
+// finish closes the file of events, and says whether any were lost.
+func (s *sinks) finish() error {
 	if s.events == nil {
 		return nil
 	}
-	if err := s.events.Err(); err != nil {
+	err := s.events.Err()
+	if s.file != nil {
+		err = cmp.Or(err, s.file.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("--events %s: %w", s.path, err)
 	}
 	return nil
 }
 
+// close gives back the terminal and the file; what is closed already stays so.
 func (s *sinks) close() {
 	s.screen.Close()
 	if s.file != nil {
-		s.file.Close()
+		_ = s.file.Close()
 	}
 }

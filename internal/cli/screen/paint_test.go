@@ -76,7 +76,7 @@ func TestANarrowForkShowsItsBranches(t *testing.T) {
 	p.answer(0)
 	p.fail(1)
 	require.Equal(t, strings.TrimLeft(`
-⠋ team.star                                                     1.0s
+⠋ team.star                                                     1.0s  1,234 tok  $0.0015
   ⠋ parallel 2/3, 1 failed                                      1.0s
     ✓ doc-0 · reader                                            14ms  1,234 tok  $0.0015  conf 0.90
     ✗ doc-1 · reader  refused: no such page                     22ms

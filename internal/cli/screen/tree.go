@@ -42,6 +42,7 @@ type tree struct {
 	root  *node
 	byKey map[string]*node // forks, branches, calls and waits that are not over, and the roots of runs
 	phase map[string]*node // the current phase of main of each run
+	usage runtime.Usage    // of all calls so far
 }
 
 func newTree() *tree {
@@ -77,6 +78,7 @@ func (t *tree) add(e *runtime.Event) {
 			n.detail = ""
 			n.extra = metrics(e.Usage, e.Confidence)
 		}
+		t.spent(e.Usage)
 	case runtime.AgentFailed:
 		if n := t.close(e, failed); n != nil {
 			n.detail = says(e.Error)
@@ -97,6 +99,14 @@ func (t *tree) add(e *runtime.Event) {
 		t.childEnded(e)
 	case runtime.RunDone, runtime.RunFailed, runtime.RunSuspended, runtime.Logged, runtime.Emitted, runtime.GateChecked,
 		runtime.Slept, runtime.BudgetWarned:
+	}
+}
+
+// spent adds up what the run took, which stands beside its name.
+func (t *tree) spent(u *runtime.Usage) {
+	if u != nil && t.root != nil {
+		t.usage.Add(*u)
+		t.root.extra = metrics(&t.usage, nil)
 	}
 }
 
