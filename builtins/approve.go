@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -108,7 +109,7 @@ func approve(c *Call) (starlark.Value, error) {
 		return nil, err
 	}
 	v, err := decoded(c.do(e))
-	if late, ok := err.(*runtime.Error); ok && late.Code == runtime.Timeout && fallback != "fail" {
+	if late, ok := errors.AsType[*runtime.Error](err); ok && late.Code == runtime.Timeout && fallback != "fail" {
 		return &decision{choice: fallback, comment: "nobody decided in time"}, nil
 	}
 	if err != nil {
@@ -164,7 +165,7 @@ func decisionOf(v starlark.Value) (starlark.Value, error) {
 	}
 	d := &decision{choice: textIn(o, "choice"), by: textIn(o, "by"), comment: textIn(o, "comment")}
 	if d.choice == "" {
-		return nil, &runtime.HostError{Err: fmt.Errorf("the outcome of an approval has no choice")}
+		return nil, &runtime.HostError{Err: errors.New("the outcome of an approval has no choice")}
 	}
 	return d, nil
 }

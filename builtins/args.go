@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"github.com/parallax-run/parallax/runtime"
+	"github.com/parallax-run/parallax/runtime/guard"
 )
 
 // given says whether the caller gave parameter i something other than None.
@@ -158,7 +160,7 @@ func (c *Call) do(e runtime.Effect) (runtime.Payload, error) {
 
 // outOfPlace names the builtin in the error of one that was used while a module is loaded.
 func outOfPlace(name string, err error) error {
-	e, ok := err.(*runtime.Error)
+	e, ok := errors.AsType[*runtime.Error](err)
 	if !ok || e.Code != runtime.Script {
 		return err
 	}
@@ -181,7 +183,7 @@ func (c *Call) fieldsArg(noun string) (runtime.Payload, error) {
 
 // unencodable says which of the named arguments has no JSON form.
 func (c *Call) unencodable(noun string, err error) error {
-	e, ok := err.(*runtime.PayloadError)
+	e, ok := errors.AsType[*runtime.PayloadError](err)
 	if !ok {
 		return err
 	}
@@ -201,6 +203,21 @@ func decoded(p runtime.Payload, err error) (starlark.Value, error) {
 		return nil, &runtime.HostError{Err: err}
 	}
 	return v, nil
+}
+
+// textOf is a value as str() writes it, measured and charged before it is written.
+func textOf(t *starlark.Thread, v starlark.Value) (string, error) {
+	if s, ok := v.(starlark.String); ok {
+		return string(s), nil
+	}
+	n, err := guard.Measure(v)
+	if err != nil {
+		return "", err
+	}
+	if err := charge(t, int(n)); err != nil {
+		return "", err
+	}
+	return v.String(), nil
 }
 
 func quoted(words []string) string {

@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"fmt"
+	"strings"
 
 	"go.starlark.net/starlark"
 
@@ -99,7 +100,11 @@ fork treats the branch as failed; uncaught, the run ends with the message and a 
 				}
 				sep = s
 			}
-			return nil, &runtime.Error{Code: runtime.Failed, Message: joined(c.Rest, sep)}
+			text, err := joined(c.Thread, c.Rest, sep)
+			if err != nil {
+				return nil, err
+			}
+			return nil, &runtime.Error{Code: runtime.Failed, Message: text}
 		},
 	}
 }
@@ -107,23 +112,23 @@ fork treats the branch as failed; uncaught, the run ends with the message and a 
 // maxFailText bounds the message of fail, in bytes.
 const maxFailText = 8 << 10
 
-func joined(args starlark.Tuple, sep string) string {
-	var b []byte
+func joined(t *starlark.Thread, args starlark.Tuple, sep string) (string, error) {
+	var b strings.Builder
 	for i, v := range args {
 		if i > 0 {
-			b = append(b, sep...)
+			b.WriteString(sep)
 		}
-		if s, ok := v.(starlark.String); ok {
-			b = append(b, s...)
-		} else {
-			b = append(b, v.String()...)
+		text, err := textOf(t, v)
+		if err != nil {
+			return "", err
 		}
-		if len(b) > maxFailText {
-			return clipped(string(b), maxFailText)
+		b.WriteString(text)
+		if b.Len() > maxFailText {
+			return clipped(b.String(), maxFailText), nil
 		}
 	}
-	if len(b) == 0 {
-		return "fail() was called"
+	if b.Len() == 0 {
+		return "fail() was called", nil
 	}
-	return string(b)
+	return b.String(), nil
 }

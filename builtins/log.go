@@ -24,9 +24,9 @@ does the same without fields.
         log("scored", score=score, good=score > 0.8)
 `,
 		Impl: func(c *Call) (starlark.Value, error) {
-			text := c.Args[0].String()
-			if s, ok := c.Args[0].(starlark.String); ok {
-				text = string(s)
+			text, err := textOf(c.Thread, c.Args[0])
+			if err != nil {
+				return nil, err
 			}
 			return c.tell(runtime.Logged, text, "field")
 		},

@@ -112,11 +112,12 @@ type settling struct {
 func (s *settling) take(i int, v starlark.Value, err error) {
 	s.ended++
 	o := &s.out.all[i]
-	switch e := err.(type) {
-	case nil:
+	e, forScript := errors.AsType[*runtime.Error](err)
+	switch {
+	case err == nil:
 		o.status, o.value = succeeded, v
 		s.see(v)
-	case *runtime.Error:
+	case forScript && !isHost(err):
 		s.failure(o, e)
 	default:
 		o.status = failed

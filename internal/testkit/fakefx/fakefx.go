@@ -8,6 +8,7 @@ package fakefx
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"sync"
@@ -76,7 +77,7 @@ func (w *World) Forks() []Forked {
 
 // branch is the Effects of one branch.
 type branch struct {
-	ctx   context.Context //nolint:containedctx // the branch is the scope
+	ctx   context.Context // the branch is its scope
 	world *World
 	path  runtime.Path
 	n     int
@@ -166,7 +167,7 @@ func (b *branch) ask(at runtime.Address, c runtime.AgentCall) (runtime.Payload, 
 			}
 			return a.Payload(), nil
 		}
-		e, ok := err.(*runtime.Error)
+		e, ok := errors.AsType[*runtime.Error](err)
 		if !ok {
 			return nil, err
 		}

@@ -11,7 +11,7 @@ import (
 // group is a running fork. Its mutex guards what branches and the parent share.
 type group struct {
 	spec   runtime.ForkSpec
-	ctx    context.Context //nolint:containedctx // the fork is the scope
+	ctx    context.Context // the fork is its scope
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
 
