@@ -222,8 +222,8 @@ func (c *call) close(output *agentpb.Value) error {
 	return c.events.close(&agentpb.RunEvent{Event: &agentpb.RunEvent_Result{Result: &agentpb.Result{
 		Output:          output,
 		Confidence:      c.result.Confidence,
-		ConfidenceBasis: c.result.ConfidenceBasis,
-		Reasoning:       c.result.Reasoning,
-		FinishReason:    c.result.FinishReason,
+		ConfidenceBasis: c.result.GetConfidenceBasis(),
+		Reasoning:       c.result.GetReasoning(),
+		FinishReason:    c.result.GetFinishReason(),
 	}}})
 }

@@ -21,7 +21,7 @@ const maxRequest = 16 << 20
 func ServeDefinition(def Definition) {
 	if os.Getenv(agentpb.CookieKey) != agentpb.CookieValue {
 		fmt.Fprintf(os.Stderr, "%s is a Parallax agent and is started by parallax. Name it in parallax.toml:\n\n"+
-			"[agents.%s]\ncommand = [%q]\n", def.Info.Name, def.Info.Name, os.Args[0])
+			"[agents.%s]\nuse = \"plugin\"\ncommand = [%q]\n", def.Info.Name, def.Info.Name, os.Args[0])
 		os.Exit(1)
 	}
 	std := takeStdio()
@@ -58,8 +58,8 @@ func (w *wire) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, cc *grpc.Cl
 }
 
 // Service is the agent as a gRPC service, for tests and for programs that serve it in their own way. Its log and the stacks
-// of panics go to stderr; close ends all sessions.
-func (d Definition) Service(stderr io.Writer) (svc agentpb.AgentServiceServer, close func()) {
+// of panics go to stderr; end ends all sessions.
+func (d Definition) Service(stderr io.Writer) (svc agentpb.AgentServiceServer, end func()) {
 	srv := newServer(d, newLog(stderr), stderr, func() {})
 	return srv, srv.shutdown
 }

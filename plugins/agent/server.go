@@ -90,7 +90,7 @@ func (s *server) Open(ctx context.Context, req *agentpb.OpenRequest) (_ *agentpb
 	s.mu.Unlock()
 	if old != nil {
 		if err := old.end(); err != nil {
-			s.log.Warn("a replaced session did not close", slog.Any("error", err))
+			s.log.WarnContext(ctx, "a replaced session did not close", slog.Any("error", err))
 		}
 	}
 	return &agentpb.OpenResponse{Detail: sess.detail, Skills: sess.skills}, nil

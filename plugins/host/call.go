@@ -34,7 +34,7 @@ func (h *Host) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error)
 	defer leave()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(h.ctx, func() { cancel(runtime.ErrCancelled()) })()
+	defer context.AfterFunc(h.ctx, func() { cancel(runtime.ErrCancelled()) })() //nolint:contextcheck // the host's own end
 	if c.Timeout <= 0 {
 		c.Timeout = m.cfg.Timeout
 	}

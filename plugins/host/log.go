@@ -30,7 +30,7 @@ func (i *instance) logLine() func(string) {
 			}
 			list = append(list, slog.Any(k, v))
 		}
-		log.LogAttrs(context.Background(), level, i.scrub.clean(message), list...)
+		log.LogAttrs(context.Background(), level, i.scrub.clean(message), list...) //nolint:sloglint // the agent's own words
 	}
 }
 

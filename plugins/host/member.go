@@ -77,8 +77,8 @@ func (m *member) local() (InProcessAgent, error) {
 	if m.inproc != nil {
 		return m.inproc, nil
 	}
-	make, _ := m.factory()
-	a, err := make(m.cfg)
+	factory, _ := m.factory()
+	a, err := factory(m.cfg)
 	if err != nil {
 		return nil, &StartError{Agent: m.cfg.Name, Problem: err.Error(), Hint: "check its settings in parallax.toml", Cause: err}
 	}

@@ -47,7 +47,7 @@ func newProcess(h *Host, c command) *process {
 
 // instance gives the running instance, or starts one. The start goes on when ctx ends, for those who also wait.
 func (p *process) instance(ctx context.Context) (*instance, error) {
-	s, inst, err := p.join()
+	s, inst, err := p.join() //nolint:contextcheck // others wait for the same start
 	if s == nil {
 		return inst, err
 	}
