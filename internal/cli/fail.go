@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/parallax-run/parallax/internal/edition"
@@ -119,7 +120,7 @@ func Explain(dir string, err error) []Failure {
 	if sourced, ok := errors.AsType[*SourcedError](err); ok {
 		excerpt = sourced.Excerpt
 	}
-	switch e := root(err).(type) {
+	switch e := root(err).(type) { //nolint:errorlint // root unwraps
 	case *UsageError:
 		return one(Usage, e.Message, e.Hint)
 	case *runtime.InputError:
@@ -159,7 +160,7 @@ func one(exit Exit, what, hint string) []Failure {
 // root gives the error that decides how err is told: the first of a known kind on the way down.
 func root(err error) error {
 	for at := err; at != nil; at = errors.Unwrap(at) {
-		switch at.(type) {
+		switch at.(type) { //nolint:errorlint // the loop unwraps
 		case *UsageError, *runtime.InputError, *manifest.LimitError, *manifest.Error, *pattern.PathError, *pattern.SourceError, *runtime.SourceError, *runtime.Error,
 			*local.NeedsPerson, *edition.ServerError, *host.StartError, interface{ Unwrap() []error }:
 			return at
@@ -192,9 +193,9 @@ const inTerminal = "run it in a terminal, where it can ask"
 
 // innermost is the last place in the script on the way to an error.
 func innermost(trace []runtime.Frame) string {
-	for i := len(trace) - 1; i >= 0; i-- {
-		if trace[i].Pos != "" {
-			return trace[i].Pos
+	for _, f := range slices.Backward(trace) {
+		if f.Pos != "" {
+			return f.Pos
 		}
 	}
 	return ""

@@ -68,8 +68,12 @@ func of(d host.Description) described {
 		has  bool
 		name string
 	}{
-		{d.InProcess, "in process"}, {d.Streaming, "streaming"}, {d.Interactive, "interactive"}, {d.Deterministic, "deterministic"},
-		{d.Idempotent, "idempotent"}, {d.AtMostOnce, "at most once"},
+		{d.InProcess, "in process"},
+		{d.Streaming, "streaming"},
+		{d.Interactive, "interactive"},
+		{d.Deterministic, "deterministic"},
+		{d.Idempotent, "idempotent"},
+		{d.AtMostOnce, "at most once"},
 	} {
 		if c.has {
 			out.Capabilities = append(out.Capabilities, c.name)

@@ -2,6 +2,7 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -129,7 +130,7 @@ func tempDir() finding {
 	if err != nil {
 		return finding{f.What, wrong, err.Error(), "set TMPDIR to a directory that can be written"}
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	if len(dir) > 70 {
 		f.State, f.Hint = note, "the path is long for unix sockets; a shorter TMPDIR is safer"
 	}
@@ -263,7 +264,7 @@ func look(program, dir string) error {
 		program = filepath.Join(dir, program)
 	}
 	_, err := exec.LookPath(program)
-	if e, ok := err.(*exec.Error); ok {
+	if e, ok := errors.AsType[*exec.Error](err); ok {
 		return e.Err
 	}
 	return err
