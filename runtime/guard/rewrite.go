@@ -269,15 +269,14 @@ func (r *rewriter) binary(e *syntax.BinaryExpr) syntax.Expr {
 		chain = append(chain, x)
 		e = x
 	}
-	var left syntax.Expr
+	left, leftSmall := e.X, r.isSmall(e.X)
+	left = r.expr(left)
 	for i := len(chain) - 1; i >= 0; i-- {
 		e := chain[i]
-		native := r.isNative(e)
-		if left == nil {
-			left = r.expr(e.X)
-		}
+		small := r.isSmall(e.Y)
+		native := isNative(e, leftSmall, small)
 		e.X, e.Y = left, r.expr(e.Y)
-		left = e
+		left, leftSmall = e, leftSmall && small && staysSmall(e.Op)
 		if name, ok := binary[e.Op]; ok && !native {
 			left = call(name, e.OpPos, e.X, e.Y)
 		}
@@ -286,9 +285,8 @@ func (r *rewriter) binary(e *syntax.BinaryExpr) syntax.Expr {
 }
 
 // isNative says that an operator, on whatever it meets, costs no more than its step: it mixes with a machine-sized integer where
-// anything large is a type error, or compares with something small.
-func (r *rewriter) isNative(e *syntax.BinaryExpr) bool {
-	x, y := r.isSmall(e.X), r.isSmall(e.Y)
+// anything large is a type error, or compares with something small. x and y say which operands are such integers.
+func isNative(e *syntax.BinaryExpr, x, y bool) bool {
 	switch e.Op {
 	case syntax.PLUS, syntax.MINUS:
 		return x || y

@@ -35,17 +35,31 @@ func (s *smallFinder) function(fn syntax.Node, body []syntax.Stmt, params []synt
 		a.bind(paramName(p), anything)
 	}
 	s.collect(body, a)
+	s.found[fn] = a.small()
+}
+
+// rounds bounds how far smallness is followed from name to name; what lies further counts as not known.
+const rounds = 8
+
+// small is the set of names of which every assignment is small, given those found in earlier rounds.
+func (a assignments) small() names {
 	known := make(names)
 	r := &rewriter{scope: known}
-	for changed := true; changed; {
-		changed = false
+	for range rounds {
+		var more []string
 		for name, exprs := range a {
 			if !known[name] && allSmall(r, exprs) {
-				known[name], changed = true, true
+				more = append(more, name)
 			}
 		}
+		if len(more) == 0 {
+			break
+		}
+		for _, name := range more {
+			known[name] = true
+		}
 	}
-	s.found[fn] = known
+	return known
 }
 
 func allSmall(r *rewriter, exprs []syntax.Expr) bool {
@@ -173,10 +187,16 @@ func (r *rewriter) isSmall(e syntax.Expr) bool {
 	case *syntax.UnaryExpr:
 		return e.Op == syntax.MINUS && r.isSmall(e.X)
 	case *syntax.BinaryExpr:
-		switch e.Op {
-		case syntax.PLUS, syntax.MINUS, syntax.PERCENT, syntax.SLASHSLASH:
-			return r.isSmall(e.X) && r.isSmall(e.Y)
-		}
+		return staysSmall(e.Op) && r.isSmall(e.Y) && r.isSmall(e.X)
+	}
+	return false
+}
+
+// staysSmall says that an operation on two small integers gives one.
+func staysSmall(op syntax.Token) bool {
+	switch op {
+	case syntax.PLUS, syntax.MINUS, syntax.PERCENT, syntax.SLASHSLASH:
+		return true
 	}
 	return false
 }
