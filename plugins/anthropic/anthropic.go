@@ -168,7 +168,7 @@ func answer(ctx context.Context, c *agent.Call[Config], input json.RawMessage) (
 	}
 	got, err := c.Config.ask(ctx, c, params)
 	if err != nil {
-		return nil, c.Config.explain(ctx, err)
+		return nil, c.Config.provider.Explain(ctx, err)
 	}
 	return c.Config.finish(c, shape, got)
 }

@@ -2,9 +2,6 @@ package anthropic
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/anthropics/anthropic-sdk-go"
@@ -107,23 +104,4 @@ func (got *completion) usageOf(c *Config) agent.Usage {
 	u.Model, u.Steps = orElse(got.model, c.Model), 1
 	u.CostMicroUSD = c.Price.Cost(u)
 	return u
-}
-
-// explain turns an error of the client library into one of the protocol.
-func (c *Config) explain(ctx context.Context, err error) error {
-	if e, ok := errors.AsType[*anthropic.Error](err); ok && ctx.Err() == nil {
-		var body struct {
-			Error struct{ Message string } `json:"error"`
-		}
-		_ = json.Unmarshal([]byte(e.RawJSON()), &body) // without it the status must do
-		var header http.Header
-		if e.Response != nil {
-			header = e.Response.Header
-		}
-		return c.provider.Status(e.StatusCode, header, string(e.Type()), body.Error.Message)
-	}
-	if _, ok := errors.AsType[*agent.Error](err); ok {
-		return err
-	}
-	return c.provider.Failed(ctx, err)
 }

@@ -31,30 +31,15 @@ func (c *Config) ask(ctx context.Context, call *agent.Call[Config], p openai.Cha
 		got, err = c.send(ctx, call, p)
 	}
 	if err != nil {
-		return nil, c.explain(ctx, err)
+		return nil, c.provider.Explain(ctx, err)
 	}
 	return got, nil
 }
 
 func refusesLogprobs(err error) bool {
-	e, ok := errors.AsType[*openai.Error](err)
-	return ok && (e.StatusCode == http.StatusBadRequest || e.StatusCode == http.StatusUnprocessableEntity) &&
+	e, ok := errors.AsType[*llm.StatusError](err)
+	return ok && (e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity) &&
 		(strings.Contains(e.Message, "logprobs") || e.Param == "logprobs")
-}
-
-// explain turns an error of the client library into one of the protocol.
-func (c *Config) explain(ctx context.Context, err error) error {
-	if e, ok := errors.AsType[*openai.Error](err); ok && ctx.Err() == nil {
-		var header http.Header
-		if e.Response != nil {
-			header = e.Response.Header
-		}
-		return c.provider.Status(e.StatusCode, header, e.Code, e.Message)
-	}
-	if _, ok := errors.AsType[*agent.Error](err); ok {
-		return err
-	}
-	return c.provider.Failed(ctx, err)
 }
 
 func (c *Config) send(ctx context.Context, call *agent.Call[Config], p openai.ChatCompletionNewParams) (*completion, error) {

@@ -3,8 +3,10 @@ package llm
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"math"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,6 +84,7 @@ func TestReadFindsJSONAmongWords(t *testing.T) {
 	require.NoError(t, err)
 	for _, text := range []string{
 		` {"a":1} `, "Sure!\n```json\n{\"a\":1}\n```\nDone.", "```\n{\"a\":1}\n```", `The answer is {"a":1}, I think.`,
+		`See [1] and {x}: {"a":1}`, "<think>Is it {\"b\":2}?</think>\n{\"a\":1}",
 	} {
 		got, _ := s.Read(text)
 		require.JSONEq(t, `{"a":1}`, string(got), text)
@@ -182,7 +185,9 @@ func TestErrorsDoNotShowTheKey(t *testing.T) {
 	t.Parallel()
 	p := &Provider{BaseURL: "https://models.example/v1", Model: "m", KeyEnv: "MY_KEY", Key: "sk-very-secret"}
 	for _, status := range []int{400, 401, 403, 404, 409, 422, 429, 500, 503, 529} {
-		err := p.Status(status, http.Header{"Retry-After": {"3"}}, "", "bad key sk-very-secret in\nrequest")
+		err := p.Explain(t.Context(), &StatusError{
+			Status: status, Header: http.Header{"Retry-After": {"3"}}, Message: "bad key sk-very-secret in\nrequest",
+		})
 		e, ok := errors.AsType[*agent.Error](err)
 		require.True(t, ok)
 		require.NotContains(t, e.Message+e.Hint, "sk-very")
@@ -191,6 +196,26 @@ func TestErrorsDoNotShowTheKey(t *testing.T) {
 			require.Equal(t, 3*time.Second, e.RetryAfter, status)
 		}
 	}
-	require.ErrorContains(t, p.Status(401, nil, "", ""), "MY_KEY")
-	require.NotContains(t, p.Failed(t.Context(), errors.New("odd sk-very-secret")).Error(), "sk-very")
+	require.ErrorContains(t, p.Explain(t.Context(), &StatusError{Status: 401}), "MY_KEY")
+	require.NotContains(t, p.Explain(t.Context(), errors.New("odd sk-very-secret")).Error(), "sk-very")
+}
+
+func TestErrorsOfManyProvidersAreRead(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]StatusError{
+		`{"error":{"message":"m","type":"t","code":"c","param":"p"}}`: {Message: "m", Code: "c", Param: "p"},
+		`{"type":"error","error":{"type":"t","message":"m"}}`:         {Message: "m", Code: "t"},
+		`{"error":{"message":"m","type":"t","code":null}}`:            {Message: "m", Code: "t"},
+		`{"error":{"message":"m","code":400}}`:                        {Message: "m", Code: "400"},
+		`{"error":"model not found"}`:                                 {Message: "model not found"},
+		`{"object":"error","message":"m","code":400}`:                 {Message: "m"},
+		`{"detail":[{"msg":"field required"}]}`:                       {Message: `[{"msg":"field required"}]`},
+		"<html>bad gateway</html>":                                    {Message: "<html>bad gateway</html>"},
+		``:                                                            {},
+		`[]`:                                                          {Message: `[]`},
+	} {
+		res := &http.Response{StatusCode: 400, Body: io.NopCloser(strings.NewReader(body))}
+		want.Status = 400
+		require.Equal(t, want, *readStatus(res), body)
+	}
 }

@@ -82,13 +82,17 @@ var errRedirect = errors.New("the server redirects to another address; name that
 
 func refuseRedirect(*http.Request, []*http.Request) error { return errRedirect }
 
-// capped is a transport whose answers end at maxAnswer.
+// capped is a transport whose answers end at maxAnswer. An answer with an error status is a *StatusError: client libraries
+// read only the errors of the provider they are made for, and others word theirs differently.
 type capped struct{ *http.Transport }
 
 func (c capped) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := c.Transport.RoundTrip(r)
 	if err != nil {
 		return nil, err
+	}
+	if res.StatusCode >= http.StatusBadRequest {
+		return nil, readStatus(res)
 	}
 	res.Body = &cappedBody{ReadCloser: res.Body, left: maxAnswer}
 	return res, nil
@@ -110,15 +114,29 @@ func (b *cappedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Status is what an answer with an HTTP error status means. Message is the provider's own.
-func (p *Provider) Status(status int, header http.Header, code, message string) error {
-	message = p.clean(message)
-	after := RetryAfter(header, time.Now())
+// Explain turns an error of a client library into one of the protocol.
+func (p *Provider) Explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if e, ok := errors.AsType[*agent.Error](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*StatusError](err); ok {
+		return p.refused(e)
+	}
+	return p.failed(err)
+}
+
+// refused is what an answer with an error status means.
+func (p *Provider) refused(e *StatusError) error {
+	status, message := e.Status, p.clean(e.Message)
+	after := RetryAfter(e.Header, time.Now())
 	switch {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return p.locked(status)
-	case status == http.StatusTooManyRequests && code == "insufficient_quota":
-		return agent.Refuse("the quota of the key in %s is used up", p.KeyEnv).WithCode(code).WithHint("raise the quota at the provider")
+	case status == http.StatusTooManyRequests && e.Code == "insufficient_quota":
+		return agent.Refuse("the quota of the key in %s is used up", p.KeyEnv).WithCode(e.Code).WithHint("raise the quota at the provider")
 	case status == http.StatusTooManyRequests:
 		return agent.Overloaded(after, "%s limits requests (429)%s", p.host(), message).WithCode("rate_limit")
 	case status == http.StatusNotFound:
@@ -140,11 +158,8 @@ func (p *Provider) locked(status int) error {
 		WithCode("bad_key").WithHint("check the value of " + p.KeyEnv)
 }
 
-// Failed is what an error without an HTTP status means: the network, a cut connection, something that is not the format.
-func (p *Provider) Failed(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
+// failed is what an error without an HTTP status means: the network, a cut connection, something that is not the format.
+func (p *Provider) failed(err error) error {
 	if errors.Is(err, errRedirect) || errors.Is(err, errTooLong) {
 		return agent.Refuse("%s: %s", p.host(), innermost(err))
 	}

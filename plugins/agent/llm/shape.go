@@ -108,8 +108,12 @@ func quoted(text string) json.RawMessage {
 // Text is an answer in words as JSON.
 func Text(text string) json.RawMessage { return quoted(text) }
 
-// findJSON finds the JSON value in a model's text: all of it, a fenced block, or the first object or list.
+// findJSON finds the JSON in a model's text: all of it, a fenced block, or the first object among words. What a model thinks
+// aloud before its answer, between <think> and </think>, is passed over.
 func findJSON(text string) (json.RawMessage, bool) {
+	if _, after, ok := strings.Cut(text, "</think>"); ok && strings.HasPrefix(strings.TrimSpace(text), "<think>") {
+		text = after
+	}
 	text = strings.TrimSpace(text)
 	if json.Valid([]byte(text)) {
 		return json.RawMessage(text), true
@@ -121,15 +125,25 @@ func findJSON(text string) (json.RawMessage, bool) {
 			return json.RawMessage(block), true
 		}
 	}
-	at := strings.IndexAny(text, "{[")
-	if at < 0 {
-		return nil, false
+	return firstObject(text)
+}
+
+// firstObject tries the first few places where an object may begin.
+func firstObject(text string) (json.RawMessage, bool) {
+	const tries = 100
+	for range tries {
+		at := strings.IndexByte(text, '{')
+		if at < 0 {
+			return nil, false
+		}
+		text = text[at:]
+		var raw json.RawMessage
+		if json.NewDecoder(strings.NewReader(text)).Decode(&raw) == nil {
+			return raw, true
+		}
+		text = text[1:]
 	}
-	var raw json.RawMessage
-	if json.NewDecoder(strings.NewReader(text[at:])).Decode(&raw) != nil {
-		return nil, false
-	}
-	return raw, true
+	return nil, false
 }
 
 // Strict says whether providers can be asked to hold a model to the schema to the letter: every object in it lists its
