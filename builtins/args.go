@@ -34,7 +34,7 @@ func (c *Call) textArg(i int) (string, error) {
 }
 
 // nameArg is parameter i as a string with something in it.
-func (c *Call) nameArg(i int) (string, error) {
+func (c *Call) nameArg(i int) (string, error) { //nolint:unparam // names come first, for now
 	s, err := c.textArg(i)
 	if err == nil && strings.TrimSpace(s) == "" {
 		return "", c.wrong(i, "an empty string names nothing")

@@ -3,6 +3,7 @@ package builtins
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"go.starlark.net/starlark"
 
@@ -59,6 +60,7 @@ func (o *outcome) Truth() starlark.Bool { return o.status == succeeded }
 func (o *outcome) Hash() (uint32, error) {
 	return 0, fmt.Errorf("an outcome cannot be a key, its .index may")
 }
+
 func (o *outcome) Freeze() {
 	o.item.Freeze()
 	o.value.Freeze()
@@ -120,13 +122,15 @@ type Outcomes struct{ all []outcome }
 var outcomesAttrs = []string{"all", "cancelled", "failed", "ok", "values"}
 
 func (o *Outcomes) String() string {
-	s := fmt.Sprintf("outcomes(ok=%d", o.count(succeeded))
+	var b strings.Builder
+	fmt.Fprintf(&b, "outcomes(ok=%d", o.count(succeeded))
 	for _, kind := range []status{failed, cancelled} {
 		if n := o.count(kind); n > 0 {
-			s += fmt.Sprintf(", %s=%d", kind, n)
+			fmt.Fprintf(&b, ", %s=%d", kind, n)
 		}
 	}
-	return s + ")"
+	b.WriteByte(')')
+	return b.String()
 }
 func (o *Outcomes) Type() string         { return "outcomes" }
 func (o *Outcomes) Truth() starlark.Bool { return o.Len() > 0 }

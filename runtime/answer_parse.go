@@ -24,7 +24,8 @@ func (a *Answer) field(s *scanner, name []byte) (err error) {
 	case "artifacts":
 		err = s.elements(func(s *scanner) error {
 			a.Artifacts = append(a.Artifacts, Artifact{})
-			return s.fields(a.Artifacts[len(a.Artifacts)-1].field)
+			last := &a.Artifacts[len(a.Artifacts)-1]
+			return s.fields(func(s *scanner, name []byte) error { return artifactField(last, s, name) })
 		})
 	case "attempts":
 		var n int64
@@ -71,7 +72,7 @@ func (u *Usage) field(s *scanner, name []byte) (err error) {
 	return err
 }
 
-func (f *Artifact) field(s *scanner, name []byte) (err error) {
+func artifactField(f *Artifact, s *scanner, name []byte) (err error) {
 	switch string(name) {
 	case "media_type":
 		f.MediaType, err = s.word()
