@@ -87,6 +87,7 @@ var house = []Room{
 
 	// What stands beside the house: agents in examples are written as anybody else would write them.
 	{Path: "examples", Floor: top, Only: []string{"plugins/agent"}, Tests: []string{"internal/cli"}},
+	{Path: "internal/bench", Floor: top},
 	{Path: "internal/archtest", Floor: top, Only: []string{}},
 }
 
