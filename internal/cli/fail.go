@@ -172,7 +172,7 @@ func root(err error) error {
 // patternFailure tells the error of a script with the line that caused it and the way there.
 func patternFailure(e *runtime.Error, err error, excerpt Excerpts) Failure {
 	f := Failure{Exit: ExitOf(err), What: e.Message, Hint: e.Hint}
-	if e.Code != runtime.Script && e.Code != runtime.Failed && e.Code != runtime.Cancelled && e.Code != runtime.Limit {
+	if e.Code != runtime.Script && e.Code != runtime.Failed && !strings.Contains(e.Message, string(e.Code)) {
 		f.What = fmt.Sprintf("%s (%s)", e.Message, e.Code)
 	}
 	if needsPerson(err) && f.Hint == "" {

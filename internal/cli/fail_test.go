@@ -67,7 +67,7 @@ func TestAFailureSaysWhatWhereAndTheNextStep(t *testing.T) {
 		Trace: []runtime.Frame{{Func: "main", Pos: "a.star:3:5"}, {Func: "work", Pos: "a.star:1:2", Branch: "1.0"}, {Func: "ask", Branch: "1.0"}},
 	}
 	excerpt := func(pos, message string) string { return pos + ": " + message + "\n    the line" }
-	require.Equal(t, `parallax: a.star:1:2: agent "vet": refused (refused)
+	require.Equal(t, `parallax: a.star:1:2: agent "vet": refused
     the line
 Traceback (most recent call last):
   a.star:3:5: in main

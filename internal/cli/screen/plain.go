@@ -55,7 +55,7 @@ func (n *narrator) lastingText(e *runtime.Event) string {
 	case runtime.BudgetWarned:
 		return n.warn("budget: 80% of the " + clean(e.Name) + " is used")
 	case runtime.RunSuspended:
-		return n.warn("suspended: " + clean(e.Text))
+		return n.warn("stopped: " + clean(e.Text))
 	default:
 		return ""
 	}

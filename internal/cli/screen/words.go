@@ -126,7 +126,7 @@ func dollars(micro int64) string {
 	}
 }
 
-// cost describes tokens, money and confidence; what is not known is left out.
+// metrics describes tokens, money and confidence; what is not known is left out.
 func metrics(u *runtime.Usage, confidence *float64) []string {
 	var parts []string
 	if u != nil {
@@ -149,7 +149,7 @@ func says(e *runtime.Error) string {
 		return "failed"
 	}
 	msg := clean(e.Message)
-	if e.Code == runtime.Script || e.Code == runtime.Failed || e.Code == "" {
+	if e.Code == runtime.Script || e.Code == runtime.Failed || strings.Contains(msg, string(e.Code)) {
 		return msg
 	}
 	return string(e.Code) + ": " + msg
