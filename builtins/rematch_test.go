@@ -13,6 +13,7 @@ import (
 
 // allMatches gives what a machine finds, in the form of package regexp.
 func allMatches(tb testing.TB, pattern, text string) [][]int {
+	tb.Helper()
 	r, err := compileRegexp(pattern)
 	require.NoError(tb, err)
 	var all [][]int

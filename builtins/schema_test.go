@@ -171,6 +171,7 @@ func FuzzTypedValue(f *testing.F) {
 }
 
 func fuzzSpec(f *testing.F) starlark.Value {
+	f.Helper()
 	globals, err := starlark.ExecFileOptions(runtime.Dialect(), new(starlark.Thread), "spec.star", `
 Verdict = record(
     answer = enum("true", "false", "unclear"),

@@ -39,7 +39,7 @@ func TestScripts(t *testing.T) {
 			text, err := os.ReadFile(file)
 			require.NoError(t, err)
 			line := 1
-			for _, chunk := range strings.Split(string(text), "\n---\n") {
+			for chunk := range strings.SplitSeq(string(text), "\n---\n") {
 				first := line
 				t.Run(fmt.Sprintf("line %d", first), func(t *testing.T) {
 					t.Parallel()

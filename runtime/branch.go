@@ -3,6 +3,7 @@ package runtime
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"go.starlark.net/starlark"
@@ -153,8 +154,10 @@ func (e *HostError) Unwrap() error { return e.Err }
 
 // hosted marks whatever is not for the script.
 func hosted(err error) error {
-	switch err.(type) {
-	case *Error, *HostError:
+	if _, ours := errors.AsType[*Error](err); ours {
+		return err
+	}
+	if _, marked := errors.AsType[*HostError](err); marked {
 		return err
 	}
 	return &HostError{err}

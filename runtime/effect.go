@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -74,7 +75,7 @@ type AgentCall struct {
 	Messages Payload       // earlier messages, a JSON array of {role, content}, or nil
 	Returns  Payload       // JSON Schema (2020-12) that the answer's value must satisfy, or nil
 	Feedback string        // why the previous answer to this question was refused, or ""
-	Timeout  time.Duration // per attempt, queueing excluded; zero means none
+	Timeout  time.Duration // per attempt, queueing excluded; zero means the agent's configured one, else a minute
 	Retry    RetryPolicy   // the script's consent to repeat the call; the zero policy consents to nothing
 	Pos      string        // where the script asks: file:line:col
 }
@@ -170,10 +171,5 @@ func (p RetryPolicy) Allows(e *Error, attempt int) bool {
 	if attempt >= p.Attempts || !e.Retryable {
 		return false
 	}
-	for _, c := range p.On {
-		if c == e.Code {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.On, e.Code)
 }

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 
 	"go.starlark.net/starlark"
@@ -103,9 +104,8 @@ func (g *Branches) Next() (i int, v starlark.Value, err error, ok bool) {
 	if err == nil {
 		v = res.(starlark.Value)
 	}
-	if e, isError := err.(*Error); !isError || e.Code != Cancelled {
-		g.ended[i].delivered = true
-	}
+	e, failed := errors.AsType[*Error](err)
+	g.ended[i].delivered = !failed || e.Code != Cancelled
 	return i, v, err, true
 }
 

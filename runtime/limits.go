@@ -60,7 +60,7 @@ func (u *usage) add(v usage) {
 }
 
 // exceeded says which limit u is over, or nil.
-func (u usage) exceeded(l *Limits) *Error {
+func (u *usage) exceeded(l *Limits) *Error {
 	switch {
 	case u.steps > l.Steps:
 		return limitError("steps", u.steps, l.Steps)

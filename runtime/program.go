@@ -63,10 +63,9 @@ type BudgetLimits struct {
 // are a *SourceError, or a *Error from top-level code.
 func Compile(files []*File, find func(from, label string) string, env Environment) (*Program, error) {
 	globals := make(map[string]starlark.StringDict, len(files))
-	c := &compilation{meta: new(Meta)}
-	env = env.guarded()
+	c := &compilation{files: files, find: find, env: env.guarded(), globals: globals}
 	for _, f := range files {
-		g, err := c.module(f, globals, find, env)
+		g, err := c.module(f)
 		if err != nil {
 			return nil, err
 		}
@@ -77,15 +76,21 @@ func Compile(files []*File, find func(from, label string) string, env Environmen
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{Name: last.Name, Digest: digest(files, env), Meta: *c.meta, main: main}
+	p := &Program{Name: last.Name, Digest: digest(files, c.env), Meta: c.meta, main: main}
 	p.Asks = mentions(files, "agent")
 	return p, nil
 }
 
 // compilation is the state of one Compile.
-type compilation struct{ meta *Meta }
+type compilation struct {
+	files   []*File
+	find    func(from, label string) string
+	env     Environment
+	globals map[string]starlark.StringDict // of the modules loaded so far
+	meta    Meta                           // what the main file says
+}
 
-// metaKey is where a thread that loads a module keeps the Meta to fill.
+// metaKey is where a thread that loads the main file keeps the Meta to fill.
 const metaKey = "parallax.meta"
 
 // Bounds on the top-level code of one module; initKey is where its thread counts bytes.
@@ -95,8 +100,8 @@ const (
 	initKey   = "parallax.init"
 )
 
-func (c *compilation) module(f *File, globals map[string]starlark.StringDict, find func(from, label string) string, env Environment) (starlark.StringDict, error) {
-	prog, err := f.compile(env)
+func (c *compilation) module(f *File) (starlark.StringDict, error) {
+	prog, err := f.compile(c.env)
 	if err != nil {
 		return nil, err
 	}
@@ -104,15 +109,21 @@ func (c *compilation) module(f *File, globals map[string]starlark.StringDict, fi
 		Name:  f.Name,
 		Print: func(*starlark.Thread, string) {},
 		Load: func(_ *starlark.Thread, label string) (starlark.StringDict, error) {
-			return globals[find(f.Name, label)], nil
+			return c.globals[c.find(f.Name, label)], nil
 		},
 	}
+	loading := &Branch{}
 	t.SetMaxExecutionSteps(initSteps)
-	t.SetLocal(metaKey, c.meta)
+	t.OnMaxSteps = func(t *starlark.Thread) {
+		loading.end(t, limitError("steps", t.ExecutionSteps(), initSteps))
+	}
+	if f == c.files[len(c.files)-1] {
+		t.SetLocal(metaKey, &c.meta)
+	}
 	t.SetLocal(initKey, new(uint64))
-	g, err := prog.Init(t, env.Builtins)
+	g, err := prog.Init(t, c.env.Builtins)
 	if err != nil {
-		return nil, (&Branch{}).explain(err)
+		return nil, loading.explain(err)
 	}
 	export(g)
 	for name, v := range g {

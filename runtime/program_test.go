@@ -131,8 +131,9 @@ func TestTheDigestCoversEveryFile(t *testing.T) {
 		require.NoError(t, err)
 		return p.Digest
 	}
-	require.Equal(t, digest("x = 1\n"), digest("x = 1\n"))
-	require.NotEqual(t, digest("x = 1\n"), digest("x = 2\n"))
+	one, again, two := digest("x = 1\n"), digest("x = 1\n"), digest("x = 2\n")
+	require.Equal(t, one, again)
+	require.NotEqual(t, one, two)
 }
 
 func TestAgentsNamedInTheSourceAreKnownBeforeItRuns(t *testing.T) {
@@ -233,4 +234,18 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("not a source error: %v", err)
 		}
 	})
+}
+
+func TestTopLevelCodeIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, src := range map[string]string{
+		"steps": "x = [i for i in range(1 << 40)]\ndef main():\n    pass\n",
+		"bytes": "x = [[0] * 1000000 for i in range(1000)]\ndef main():\n    pass\n",
+	} {
+		_, err := compile(t, "p.star", src)
+		failed, ok := errors.AsType[*runtime.Error](err)
+		require.True(t, ok, err)
+		require.Equal(t, runtime.Limit, failed.Code)
+		require.Contains(t, string(failed.Details), `"limit":"`+name+`"`)
+	}
 }

@@ -38,10 +38,10 @@ func (b *Branch) explain(err error) error {
 func (b *Branch) frames(err error) []Frame {
 	var inner *starlark.EvalError
 	for at := err; at != nil; at = errors.Unwrap(at) {
-		if _, below := at.(*Error); below {
+		if _, below := exactly[*Error](at); below {
 			break // its own Trace tells the rest
 		}
-		if e, ok := at.(*starlark.EvalError); ok {
+		if e, ok := exactly[*starlark.EvalError](at); ok {
 			inner = e
 		}
 	}
@@ -60,6 +60,12 @@ func (b *Branch) frames(err error) []Frame {
 		frames = append(frames, frame)
 	}
 	return frames
+}
+
+// exactly says whether err itself, not what it wraps, is a T.
+func exactly[T error](err error) (T, bool) {
+	e, ok := any(err).(T)
+	return e, ok
 }
 
 // message is err's text without what Starlark puts around it.
@@ -96,15 +102,14 @@ func (b *Branch) frozenHint(err error) string {
 
 // Caught gives the error that `attempt` may hand to the script as data, with its frames, or nil when err must go on.
 func Caught(t *starlark.Thread, err error) *Error {
-	b, noBranch := BranchOf(t)
-	if noBranch != nil || b.stop != nil {
+	b, ok := t.Local(branchKey).(*Branch)
+	if !ok || b.stop != nil {
 		return nil
 	}
-	e, ok := b.explain(err).(*Error)
-	if !ok || !e.Catchable() {
-		return nil
+	if e, ours := errors.AsType[*Error](b.explain(err)); ours && e.Catchable() {
+		return e
 	}
-	return e
+	return nil
 }
 
 // CallerPos is where the script called the builtin that runs on t: file:line:col.

@@ -48,6 +48,7 @@ func load(b testing.TB, name string) *px.Program {
 }
 
 func run(b *testing.B, name string, n int) {
+	b.Helper()
 	e, p := engine(b), load(b, name)
 	r := local.Run{ID: "bench", Program: p}
 	if n > 0 {
@@ -65,6 +66,7 @@ func voter(_ context.Context, question string, out *string) { *out = "yes " + qu
 
 // goroutines makes n calls side by side, at most 16 at a time, and waits.
 func goroutines(b *testing.B, n int) {
+	b.Helper()
 	b.ReportAllocs()
 	for b.Loop() {
 		answers := make([]string, n)

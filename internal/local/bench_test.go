@@ -19,6 +19,7 @@ type instant struct{}
 func (instant) Call(_ context.Context, c runtime.Call) (runtime.Answer, error) {
 	return runtime.Answer{Value: runtime.Payload(`"ok"`)}, nil
 }
+
 func (instant) Info(name string) (runtime.AgentInfo, bool) {
 	return runtime.AgentInfo{Name: name}, true
 }
@@ -96,6 +97,7 @@ func BenchmarkFanout(b *testing.B) {
 }
 
 func bench(b *testing.B, src string) {
+	b.Helper()
 	p := program(b, src)
 	e := &local.Engine{Agents: instant{}}
 	b.ReportAllocs()

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -58,7 +59,9 @@ func (b *branch) Checkpoint() error {
 	if b.ctx.Err() == nil {
 		return nil
 	}
-	return cancelled(context.Cause(b.ctx))
+	e := cancelled(context.Cause(b.ctx))
+	e.Cause = nil // the cause is the cancelled fork's to tell, not that of a branch or fork below it
+	return e
 }
 
 // Now implements runtime.Effects.
@@ -83,7 +86,7 @@ func (b *branch) emit(e runtime.Event) {
 // cancelled is the error of a branch that was stopped.
 func cancelled(cause error) *runtime.Error {
 	e := runtime.ErrCancelled()
-	if cause != nil && cause != context.Canceled {
+	if cause != nil && !errors.Is(cause, context.Canceled) {
 		e.Message, e.Cause = "cancelled: "+cause.Error(), cause
 	}
 	return e

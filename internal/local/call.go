@@ -55,7 +55,7 @@ func (b *branch) call(at runtime.Address, e runtime.AgentCall) (runtime.Payload,
 
 // attempt makes one attempt within the run's budget.
 func (b *branch) attempt(at runtime.Address, c runtime.Call) (runtime.Answer, error) {
-	hold, err := b.reserve(at)
+	hold, err := b.reserve()
 	if err != nil {
 		return runtime.Answer{}, err
 	}

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -117,7 +118,7 @@ func (g *group) end(i int, v any, err error, now time.Time) bool {
 
 func (g *group) announce(b *branch, i int, err error) {
 	e := runtime.Event{Kind: runtime.BranchDone, Addr: g.at, N: i}
-	if failed, ok := err.(*runtime.Error); ok {
+	if failed, ok := errors.AsType[*runtime.Error](err); ok {
 		e.Kind, e.Error = runtime.BranchFailed, failed
 		if failed.Code == runtime.Cancelled {
 			e.Kind = runtime.BranchCancelled

@@ -48,7 +48,7 @@ func smaller[T int64 | float64](a, b T) T {
 }
 
 // reserve sets aside what an attempt may take, or says which unit of the budget does not allow it.
-func (b *branch) reserve(at runtime.Address) (spend, error) {
+func (b *branch) reserve() (spend, error) {
 	l := b.x.ledger
 	if l.limits.Seconds > 0 {
 		if used := b.x.clock().Sub(l.start).Seconds(); used >= l.limits.Seconds {

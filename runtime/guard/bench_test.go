@@ -33,6 +33,7 @@ func BenchmarkLoops(b *testing.B) {
 }
 
 func loop(b *testing.B, src string, guarded bool) {
+	b.Helper()
 	opts := &syntax.FileOptions{Recursion: true}
 	f, err := opts.Parse("bench.star", src, 0)
 	require.NoError(b, err)

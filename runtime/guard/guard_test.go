@@ -3,6 +3,7 @@ package guard_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +32,7 @@ func TestTheInterpretersOwnTestsBehaveTheSame(t *testing.T) {
 			text, err := os.ReadFile(file)
 			require.NoError(t, err)
 			lines := 0
-			for _, chunk := range strings.Split(string(text), "\n---\n") {
+			for chunk := range strings.SplitSeq(string(text), "\n---\n") {
 				src := strings.Repeat("\n", lines) + chunk
 				lines += strings.Count(chunk, "\n") + 2
 				compare(t, filepath.Base(file), src, options(string(text)))
@@ -43,7 +44,7 @@ func TestTheInterpretersOwnTestsBehaveTheSame(t *testing.T) {
 func options(text string) *syntax.FileOptions {
 	opts := &syntax.FileOptions{}
 	for line := range strings.Lines(text) {
-		for _, o := range strings.Fields(line) {
+		for o := range strings.FieldsSeq(line) {
 			switch o {
 			case "option:set":
 				opts.Set = true
@@ -95,9 +96,7 @@ func execute(t *testing.T, name, src string, opts *syntax.FileOptions, guarded b
 	}
 	if guarded {
 		guard.Rewrite(f)
-		for k, v := range guard.Builtins(func(*starlark.Thread, uint64) error { return nil }) {
-			names[k] = v
-		}
+		maps.Copy(names, guard.Builtins(func(*starlark.Thread, uint64) error { return nil }))
 	}
 	prog, err := starlark.FileProgram(f, names.Has)
 	if err != nil {

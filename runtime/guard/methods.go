@@ -30,9 +30,8 @@ var methods = map[string]map[string]price{
 		"update": merge, "values": entries,
 	},
 	"set": {
-		"add": keyed, "clear": whole, "difference": union, "difference_update": union, "discard": keyed, "intersection": union,
-		"intersection_update": union, "issubset": union, "issuperset": union, "pop": nil, "remove": keyed,
-		"symmetric_difference": union, "symmetric_difference_update": union, "union": union, "update": union,
+		"add": keyed, "clear": whole, "difference": union, "discard": keyed, "intersection": union, "issubset": union,
+		"issuperset": union, "pop": nil, "remove": keyed, "symmetric_difference": union, "union": union, "update": union,
 	},
 }
 

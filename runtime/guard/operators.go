@@ -34,7 +34,7 @@ func (g *guard) operators(names starlark.StringDict) {
 	add(hidden("%compkey", 1, g.compKey))
 	add(hidden("%slice", 4, g.slice))
 	add(hidden("%spread", 1, g.spread))
-	add(hidden("%attr", 2, func(t *starlark.Thread, args starlark.Tuple) (starlark.Value, error) {
+	add(hidden("%attr", 2, func(_ *starlark.Thread, args starlark.Tuple) (starlark.Value, error) {
 		return g.attr(args[0], string(args[1].(starlark.String)))
 	}))
 }
@@ -441,10 +441,7 @@ func (g *guard) slice(t *starlark.Thread, args starlark.Tuple) (starlark.Value, 
 	if err != nil {
 		return nil, err
 	}
-	n := (end - start) / step
-	if n < 0 {
-		n = 0
-	}
+	n := max((end-start)/step, 0)
 	if err := g.book(t, uint64(n)*16); err != nil {
 		return nil, err
 	}
@@ -456,7 +453,7 @@ func sliceBounds(n int, lo, hi, by starlark.Value) (start, end, step int, err er
 	step = 1
 	if by != starlark.None {
 		if step, err = starlark.AsInt32(by); err != nil {
-			return 0, 0, 0, fmt.Errorf("invalid slice step: %s", err)
+			return 0, 0, 0, fmt.Errorf("invalid slice step: %w", err)
 		}
 		if step == 0 {
 			return 0, 0, 0, fmt.Errorf("zero is not a valid slice step")
@@ -467,10 +464,10 @@ func sliceBounds(n int, lo, hi, by starlark.Value) (start, end, step int, err er
 		start, end, low, high = n-1, -1, -1, n-1
 	}
 	if start, err = sliceIndex(lo, n, start, low, high); err != nil {
-		return 0, 0, 0, fmt.Errorf("invalid start index: %s", err)
+		return 0, 0, 0, fmt.Errorf("invalid start index: %w", err)
 	}
 	if end, err = sliceIndex(hi, n, end, low, high); err != nil {
-		return 0, 0, 0, fmt.Errorf("invalid end index: %s", err)
+		return 0, 0, 0, fmt.Errorf("invalid end index: %w", err)
 	}
 	if step > 0 && end < start || step < 0 && start < end {
 		if step > 0 {

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"slices"
 	"strconv"
 
 	"go.starlark.net/syntax"
@@ -271,8 +272,7 @@ func (r *rewriter) binary(e *syntax.BinaryExpr) syntax.Expr {
 	}
 	left, leftSmall := e.X, r.isSmall(e.X)
 	left = r.expr(left)
-	for i := len(chain) - 1; i >= 0; i-- {
-		e := chain[i]
+	for _, e := range slices.Backward(chain) {
 		small := r.isSmall(e.Y)
 		native := isNative(e, leftSmall, small)
 		e.X, e.Y = left, r.expr(e.Y)

@@ -42,9 +42,6 @@ var universe = map[string]func(args starlark.Tuple, kwargs []starlark.Tuple) (ui
 	"zip":       elementsCost(48),
 }
 
-// constants of the universe need no guard.
-var constants = map[string]bool{"None": true, "True": true, "False": true}
-
 func (g *guard) universe(names starlark.StringDict) {
 	for name, cost := range universe {
 		fn := starlark.Universe[name].(*starlark.Builtin)
