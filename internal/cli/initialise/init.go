@@ -71,10 +71,18 @@ func (o *Options) Run() error {
 	}
 	next := "parallax run"
 	if o.Dir != "" && o.Dir != "." {
-		next = fmt.Sprintf("cd %s && parallax run", o.Dir)
+		next = fmt.Sprintf("cd %s && parallax run", shellWord(o.Dir))
 	}
 	_, err = fmt.Fprintf(o.App.Err, "\nnow: %s\n", next)
 	return err
+}
+
+// shellWord quotes a path where a shell would take it apart.
+func shellWord(path string) string {
+	if regexp.MustCompile(`^[A-Za-z0-9_./-]+$`).MatchString(path) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // file is one file of a new project.
@@ -83,10 +91,8 @@ type file struct {
 	text []byte
 }
 
-var unusual = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
-
 func (o *Options) files(name string) ([]file, error) {
-	name = strings.Trim(unusual.ReplaceAllString(name, "-"), "-")
+	name = strings.Trim(regexp.MustCompile(`[^A-Za-z0-9_-]+`).ReplaceAllString(name, "-"), "-")
 	if name == "" {
 		name = "project"
 	}

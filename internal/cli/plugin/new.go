@@ -49,10 +49,8 @@ project to try it with. No file that is there is changed.`,
 	return cmd
 }
 
-var agentName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
-
 func (o *newOptions) run() error {
-	if !agentName.MatchString(o.name) {
+	if !regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`).MatchString(o.name) {
 		return cli.Usagef("use lower-case letters, digits and '-', such as word-counter", "%q cannot be an agent's name", o.name)
 	}
 	dir := o.dir

@@ -99,10 +99,12 @@ func (n *narrator) passing(e *runtime.Event) string {
 	case runtime.AgentAnswered:
 		return n.good("ok  ") + clean(e.Agent) + n.took(e) + at
 	case runtime.AgentRetrying:
+		delete(n.calls, callKey(e)+" "+strconv.Itoa(e.N))
 		return n.warn("retry ") + clean(e.Agent) + " in " + elapsed(e.For) + ": " + says(e.Error) + at
 	case runtime.AgentFailed:
 		return n.bad("fail ") + clean(e.Agent) + n.took(e) + ": " + says(e.Error) + at
 	case runtime.AgentCancelled:
+		delete(n.calls, callKey(e)+" "+strconv.Itoa(e.N))
 		return n.faint("cancelled " + clean(e.Agent) + at)
 	case runtime.Slept:
 		return "sleep " + elapsed(e.For) + at
