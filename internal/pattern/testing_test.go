@@ -51,6 +51,7 @@ func files(t testing.TB, tree map[string]string) string {
 type deaf struct{}
 
 func (deaf) Do(runtime.Effect) (runtime.Payload, error) { return nil, errors.New("no effects here") }
+
 func (deaf) Fork(runtime.ForkSpec, int, func(int, runtime.Effects) (any, error)) runtime.Group {
 	panic("no forks here")
 }

@@ -47,9 +47,9 @@ func BenchmarkPluginCall(b *testing.B) {
 func BenchmarkRawGRPC(b *testing.B) {
 	self, err := os.Executable()
 	require.NoError(b, err)
-	dir, err := os.MkdirTemp("", "raw")
+	dir, err := os.MkdirTemp("", "raw") //nolint:usetesting // the path of a socket must be short
 	require.NoError(b, err)
-	defer os.RemoveAll(dir)
+	defer func() { require.NoError(b, os.RemoveAll(dir)) }()
 	cmd := exec.Command(self, "as", "raw")
 	cmd.Env = append(os.Environ(), "PLUGIN_UNIX_SOCKET_DIR="+dir)
 	require.NoError(b, cmd.Start())

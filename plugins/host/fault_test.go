@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -327,12 +328,7 @@ func state(pid int) byte {
 func requireGone(t *testing.T, pids []int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		for _, pid := range pids {
-			if alive(pid) {
-				return false
-			}
-		}
-		return true
+		return !slices.ContainsFunc(pids, alive)
 	}, 10*time.Second, 10*time.Millisecond, "%v are still there", pids)
 }
 
