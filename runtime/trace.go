@@ -104,7 +104,7 @@ func (b *Branch) frozenHint(err error) string {
 func Caught(t *starlark.Thread, err error) *Error {
 	b, ok := t.Local(branchKey).(*Branch)
 	if !ok || b.stop != nil {
-		return nil
+		return nil //nolint:nilerr // nil says that the error is not for the script
 	}
 	if e, ours := errors.AsType[*Error](b.explain(err)); ours && e.Catchable() {
 		return e
