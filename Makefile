@@ -41,6 +41,9 @@ build: ## build bin/parallax, stripped and static
 run: build ## run a pattern: make run P=examples/hello/hello.star
 	bin/parallax run $(or $(P),examples/hello/hello.star)
 
+# What the oracles of the review compile is then in the cache already.
+demo: export GOFLAGS += -trimpath
+demo: export CGO_ENABLED := 0
 demo: build ## review this repository with a team of agents; needs no key and no network
 	$(BUILD) -o examples/review/bin/ ./examples/review/agents/...
 	bin/parallax run examples/review/review.star
