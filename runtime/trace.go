@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -117,5 +118,9 @@ func CallerPos(t *starlark.Thread) string {
 	if t.CallStackDepth() < 2 {
 		return ""
 	}
-	return t.CallFrame(1).Pos.String()
+	pos := t.CallFrame(1).Pos
+	name := pos.Filename()
+	b := make([]byte, 0, len(name)+16)
+	b = strconv.AppendInt(append(append(b, name...), ':'), int64(pos.Line), 10)
+	return string(strconv.AppendInt(append(b, ':'), int64(pos.Col), 10))
 }
