@@ -150,48 +150,25 @@ func (s *scanner) object(out []byte) ([]byte, error) {
 	var room [16]field
 	fields := room[:0]
 	sorted := true
-	for first := true; ; first = false {
-		c := s.peek()
-		if c == '}' {
-			break
-		}
-		if !first {
-			if c != ',' {
-				return nil, s.fail("%s in an object, want ',' or '}'", s.found())
-			}
-			s.pos++
-			c = s.peek()
-		}
-		if c != '"' {
-			return nil, s.fail("%s where a key should start", s.found())
-		}
-		at := s.pos
-		key, err := s.text()
+	for more, err := s.more(true); more || err != nil; more, err = s.more(false) {
 		if err != nil {
 			return nil, err
 		}
-		start := len(out)
-		out = append(appendQuoted(out, key), ':')
-		if s.peek() != ':' {
-			return nil, s.fail("%s after a key, want ':'", s.found())
-		}
-		s.pos++
-		if out, err = s.value(out); err != nil {
+		at := s.pos
+		var f field
+		if out, f, err = s.field(out); err != nil {
 			return nil, err
 		}
 		if n := len(fields); n > 0 {
-			switch bytes.Compare(fields[n-1].key, key) {
-			case 0:
+			order := bytes.Compare(fields[n-1].key, f.key)
+			if order == 0 {
 				s.pos = at
-				return nil, s.fail("the key %q stands twice", key)
-			case 1:
-				sorted = false
+				return nil, s.fail("the key %q stands twice", f.key)
 			}
+			sorted = sorted && order < 0
 		}
-		fields = append(fields, field{key, start, len(out)})
-		out = append(out, ',')
+		fields = append(fields, f)
 	}
-	s.pos++
 	if len(fields) == 0 {
 		return append(out, '}'), nil
 	}
@@ -202,6 +179,44 @@ func (s *scanner) object(out []byte) ([]byte, error) {
 	}
 	out[len(out)-1] = '}'
 	return out, nil
+}
+
+// more moves to the next key of an object, or over its end.
+func (s *scanner) more(first bool) (bool, error) {
+	c := s.peek()
+	if c == '}' {
+		s.pos++
+		return false, nil
+	}
+	if !first {
+		if c != ',' {
+			return false, s.fail("%s in an object, want ',' or '}'", s.found())
+		}
+		s.pos++
+		c = s.peek()
+	}
+	if c != '"' {
+		return false, s.fail("%s where a key should start", s.found())
+	}
+	return true, nil
+}
+
+// field reads `"key": value` and writes it with a comma behind.
+func (s *scanner) field(out []byte) ([]byte, field, error) {
+	key, err := s.text()
+	if err != nil {
+		return nil, field{}, err
+	}
+	start := len(out)
+	out = append(appendQuoted(out, key), ':')
+	if s.peek() != ':' {
+		return nil, field{}, s.fail("%s after a key, want ':'", s.found())
+	}
+	s.pos++
+	if out, err = s.value(out); err != nil {
+		return nil, field{}, err
+	}
+	return append(out, ','), field{key, start, len(out)}, nil
 }
 
 // sort puts the fields that stand in out[base:] into the order of their keys.
