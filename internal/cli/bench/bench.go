@@ -117,7 +117,7 @@ func (o *Options) subject(p *project.Project) (*subject, error) {
 		return nil, err
 	}
 	prog := p.Loaded.Program
-	inputs, err := input.Reader{Dir: o.App.Dir, In: o.App.In, Defaults: p.Manifest.Run.Inputs}.Inputs(prog.Params(), o.InputFile, o.Inputs)
+	inputs, err := p.InputReader(o.App).Inputs(prog.Params(), o.InputFile, o.Inputs)
 	if err != nil {
 		return nil, err
 	}

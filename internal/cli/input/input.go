@@ -14,6 +14,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -26,6 +27,9 @@ type Reader struct {
 	Dir      string
 	In       io.Reader
 	Defaults runtime.Payload // inputs of the manifest, a JSON object or nil; those that main does not take are left out
+
+	Package string // the directory that file("...") as a default is confined to
+	Main    string // the pattern's file below Package, with forward slashes; such files are seen from its folder
 }
 
 // Inputs joins a file of inputs, "" for none, and pairs of the form name=value, which win, into the JSON object that main gets.
@@ -56,6 +60,9 @@ func (r Reader) Inputs(params []runtime.Param, file string, pairs []string) (run
 		}
 		fields[name] = v
 	}
+	if err := r.fileDefaults(params, fields); err != nil {
+		return nil, err
+	}
 	raw, err := json.Marshal(fields)
 	if err != nil {
 		return nil, err
@@ -80,7 +87,8 @@ func (r Reader) defaults(params []runtime.Param) (map[string]runtime.Payload, er
 func isText(params []runtime.Param, name string) bool {
 	for _, p := range params {
 		if p.Name == name {
-			return p.Default != nil && p.Default.Type() == "string"
+			_, file := p.Default.(builtins.FileInput)
+			return file || p.Default != nil && p.Default.Type() == "string"
 		}
 	}
 	return false
@@ -111,6 +119,11 @@ func (r Reader) content(name, path string) (runtime.Payload, error) {
 		return nil, cli.Usagef(fmt.Sprintf("a value that starts with @ is a file; write @@ for the character: --input %s=@@%s", name, path),
 			"--input %s: %v", name, err)
 	}
+	return fileText(name, path, raw)
+}
+
+// fileText is a file's content as an input.
+func fileText(name, path string, raw []byte) (runtime.Payload, error) {
 	if !utf8.Valid(raw) {
 		return nil, cli.Usagef("pass bytes in another encoding as base64", "--input %s: %s is not UTF-8", name, path)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.starlark.net/starlark"
 
+	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -96,4 +97,43 @@ func TestSignalsAreJSON(t *testing.T) {
 	require.NoError(t, Signals([]string{`a={"x": 1}`, "b=true", "a=2"}, send))
 	require.Equal(t, []string{`a {"x":1}`, "b true", "a 2"}, got)
 	require.ErrorAs(t, Signals([]string{"a=text"}, send), new(*cli.UsageError))
+}
+
+func TestAnInputWhoseDefaultIsAFileIsItsContent(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "team"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "team", "note.md"), []byte("as it stands\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "other.md"), []byte("another\n"), 0o600))
+	params := []runtime.Param{{Name: "doc", Default: builtins.FileInput{Path: "note.md"}}}
+	r := Reader{Dir: dir, Package: dir, Main: "team/main.star"}
+	for want, pairs := range map[string][]string{
+		`{"doc":"as it stands\n"}`: nil,
+		`{"doc":"another\n"}`:      {"doc=@other.md"},
+		`{"doc":"7"}`:              {"doc=7"},
+	} {
+		got, err := r.Inputs(params, "", pairs)
+		require.NoError(t, err, want)
+		require.Equal(t, want, got.String())
+	}
+}
+
+func TestAFileThatIsADefaultStaysInItsPackage(t *testing.T) {
+	t.Parallel()
+	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "outside.md")
+	require.NoError(t, os.WriteFile(outside, []byte("not yours"), 0o600))
+	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "link.md")))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "bytes"), []byte{0xff}, 0o600))
+	for name, want := range map[string]string{
+		"link.md":    "the input \"doc\" is the file link.md, which cannot be read",
+		"missing.md": "no such file",
+		"folder":     "no regular file",
+		"bytes":      "not UTF-8",
+	} {
+		params := []runtime.Param{{Name: "doc", Default: builtins.FileInput{Path: name}}}
+		_, err := Reader{Dir: dir, Package: dir, Main: "main.star"}.Inputs(params, "", nil)
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "not yours")
+	}
 }

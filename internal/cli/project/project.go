@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/input"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/pattern"
 	"github.com/parallax-run/parallax/plugins/host"
@@ -40,6 +41,14 @@ func Open(app *cli.App, path, agentsFile string) (*Project, error) {
 		return nil, ShortPath(app, err)
 	}
 	return &Project{Manifest: m, Loaded: loaded}, nil
+}
+
+// InputReader reads inputs for the pattern, from the command line and from files.
+func (p *Project) InputReader(app *cli.App) input.Reader {
+	return input.Reader{
+		Dir: app.Dir, In: app.In, Defaults: p.Manifest.Run.Inputs,
+		Package: p.Loaded.Root, Main: p.Loaded.Files[len(p.Loaded.Files)-1],
+	}
 }
 
 // Path gives what pattern.Load takes: the pattern at path, "" for the project's main.

@@ -136,7 +136,7 @@ func (o *Options) job(p *project.Project) (*job, error) {
 	}
 	j.signals.Close()
 	prog := p.Loaded.Program
-	r := input.Reader{Dir: o.App.Dir, In: o.App.In, Defaults: p.Manifest.Run.Inputs}
+	r := p.InputReader(o.App)
 	var err error
 	if j.inputs, err = r.Inputs(prog.Params(), o.InputFile, o.Inputs); err != nil {
 		return nil, err
