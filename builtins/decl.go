@@ -7,6 +7,7 @@ package builtins
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"go.starlark.net/starlark"
 
@@ -94,6 +95,24 @@ func (d *Decl) Signature() string {
 		s += " -> " + d.Result
 	}
 	return s
+}
+
+// Summary is the first sentence of the manual page, on one line. Where it begins with the signature it says only what comes after.
+func (d *Decl) Summary() string {
+	paragraph, _, _ := strings.Cut(strings.TrimSpace(d.Doc), "\n\n")
+	text := strings.Join(strings.Fields(paragraph), " ")
+	for i := 0; i+2 < len(text); i++ {
+		if text[i:i+2] == ". " && unicode.IsUpper(rune(text[i+2])) {
+			text = text[:i+1]
+			break
+		}
+	}
+	if rest, ok := strings.CutPrefix(text, d.Name+"("); ok {
+		if _, verb, ok := strings.Cut(rest, ") "); ok {
+			text = strings.ToUpper(verb[:1]) + verb[1:]
+		}
+	}
+	return text
 }
 
 func (c *Call) bind(args starlark.Tuple, kwargs []starlark.Tuple) error {

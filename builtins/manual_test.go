@@ -1,7 +1,10 @@
 package builtins_test
 
 import (
+	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,6 +14,33 @@ import (
 	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/runtime"
 )
+
+var update = flag.Bool("update", false, "rewrite docs/language/builtins.md")
+
+func TestTheManualInTheDocumentsIsThisOne(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join("..", "docs", "language", "builtins.md")
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o750))
+		require.NoError(t, os.WriteFile(path, []byte(builtins.Markdown()), 0o600))
+	}
+	got, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, builtins.Markdown(), string(got), "run make golden")
+}
+
+func TestASummaryIsOneSentenceOnOneLine(t *testing.T) {
+	t.Parallel()
+	for _, d := range builtins.Decls() {
+		got := d.Summary()
+		require.NotContains(t, got, "\n", d.Name)
+		require.NotContains(t, got, ". ", d.Name)
+		require.True(t, strings.HasSuffix(got, "."), "%s: %s", d.Name, got)
+		require.False(t, strings.HasPrefix(got, d.Name), "%s: %s", d.Name, got)
+	}
+	d := builtins.Decl{Name: "chop", Doc: "chop(x, n=1) cuts what is\nlong, as in 1.5. Then more.\n\nMore."}
+	require.Equal(t, "Cuts what is long, as in 1.5.", d.Summary())
+}
 
 func TestEveryNameHasAPageAndEveryPageAName(t *testing.T) {
 	t.Parallel()

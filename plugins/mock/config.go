@@ -60,7 +60,7 @@ func New(config json.RawMessage) (*Agent, error) {
 	d := json.NewDecoder(bytes.NewReader(config))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&keys); err != nil {
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "json: "))
+		return nil, wrong(err)
 	}
 	otherwise, err := keys.part()
 	if err != nil {
@@ -79,6 +79,18 @@ func New(config json.RawMessage) (*Agent, error) {
 		a.cases = append(a.cases, m)
 	}
 	return a, nil
+}
+
+// wrong says what does not fit in a configuration, in its own words and not in those of Go.
+func wrong(err error) error {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		key := strings.TrimPrefix(e.Field, "script.")
+		if key == "delay" {
+			return fmt.Errorf(`delay is a %s; write a duration such as "10ms"`, e.Value)
+		}
+		return fmt.Errorf("%s is a %s, which it cannot be", key, e.Value)
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
 }
 
 // part checks the keys and reads them once, so that a call need not.

@@ -192,3 +192,15 @@ func BenchmarkCall(b *testing.B) {
 		i++
 	}
 }
+
+func TestAValueOfTheWrongKindIsNamedByItsKey(t *testing.T) {
+	t.Parallel()
+	for config, want := range map[string]string{
+		`{"delay": 5}`:                 `delay is a number; write a duration such as "10ms"`,
+		`{"fail": {"times": "often"}}`: "fail.times is a string, which it cannot be",
+		`{"answers": "yes"}`:           "answers is a string, which it cannot be",
+	} {
+		_, err := mock.New([]byte(config))
+		require.EqualError(t, err, want)
+	}
+}

@@ -2,6 +2,7 @@
 package agents
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -60,10 +61,10 @@ func (o *Options) list() error {
 		return err
 	}
 	if len(m.Agents) == 0 && !o.JSON {
-		_, err := fmt.Fprintf(o.App.Err, "no agents: add [agents.NAME] to %s, or run parallax init\n", manifest.FileName)
-		return err
+		return o.none()
 	}
-	w := tabwriter.NewWriter(o.App.Out, 0, 0, 2, ' ', 0)
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	for i := range m.Agents {
 		a := &m.Agents[i]
 		l := listed{a.Name, a.Use, a.Command, a.Capabilities, project.Secrets(o.App, a), a.Description}
@@ -79,7 +80,21 @@ func (o *Options) list() error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", l.Name, how, strings.Join(l.Capabilities, ","), l.Description)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(table.String()) {
+		if _, err := fmt.Fprintln(o.App.Out, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// none tells a person that there are no agents.
+func (o *Options) none() error {
+	_, err := fmt.Fprintf(o.App.Err, "no agents: add [agents.NAME] to %s, or run parallax init\n", manifest.FileName)
+	return err
 }
 
 // open makes a host of the project's agents, which the caller closes.

@@ -87,7 +87,7 @@ func of(d host.Description) described {
 
 func (d *described) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s %s\n", d.Agent, d.Name, d.Version)
+	fmt.Fprintf(&b, "%s: %s\n", d.Agent, strings.TrimSpace(d.Name+" "+d.Version))
 	for _, line := range []string{d.Description, d.Detail, strings.Join(d.Capabilities, ", ")} {
 		if line != "" {
 			fmt.Fprintf(&b, "  %s\n", line)

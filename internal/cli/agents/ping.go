@@ -39,6 +39,9 @@ func (o *Options) ping(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		names = m.AgentNames()
 	}
+	if len(names) == 0 && !o.JSON {
+		return o.none()
+	}
 	pongs := make([]pong, len(names))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, 16)

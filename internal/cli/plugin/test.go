@@ -121,7 +121,15 @@ func (o *testOptions) print(r conform.Report) error {
 			fmt.Fprintf(&b, "      %s\n", strings.ReplaceAll(c.Why, "\n", "\n      "))
 		}
 	}
-	fmt.Fprintf(&b, "%s: %d checks, %d failed, %d skipped\n", strings.TrimSpace(r.Name+" "+r.Version), len(r.Checks), failed, skipped)
-	_, err := fmt.Fprint(o.app.Out, strings.TrimPrefix(b.String(), ": "))
+	who := strings.TrimSpace(r.Name + " " + r.Version)
+	if who == "" {
+		who = filepath.Base(o.argv[0])
+	}
+	checks := "checks"
+	if len(r.Checks) == 1 {
+		checks = "check"
+	}
+	fmt.Fprintf(&b, "%s: %d %s, %d failed, %d skipped\n", who, len(r.Checks), checks, failed, skipped)
+	_, err := fmt.Fprint(o.app.Out, b.String())
 	return err
 }
