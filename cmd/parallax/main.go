@@ -4,11 +4,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/internal/cli"
@@ -46,9 +43,8 @@ func parallax(args []string) int {
 	if len(args) == 2 && args[0] == "__agent" {
 		return serve(parts, args[1])
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible()
 	defer stop()
-	context.AfterFunc(ctx, stop) // the second Ctrl-C is not caught and ends the process
 	app, err := newApp(parts)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "parallax:", err)

@@ -1,44 +1,36 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
-
-	"github.com/parallax-run/parallax/plugins/agent"
 )
 
-// TestMain makes this test binary be parallax, its bundled agents, and an agent that does not listen.
+// TestMain makes this test binary be parallax, its bundled agents, and agents that misbehave.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 {
+	if len(os.Args) > 1 && filepath.Base(os.Args[0]) != "parallax" && !strings.HasPrefix(os.Args[1], "-test.") {
 		switch os.Args[1] {
 		case "__agent":
 			os.Exit(parallax(os.Args[1:]))
-		case "stubborn":
-			serveStubborn()
+		case "hangs":
+			serveHanging()
 			return
+		case "faulty":
+			serveFaulty()
+			return
+		default: // never the tests: they would start themselves again and again
+			os.Exit(2)
 		}
 	}
 	testscript.Main(m, map[string]func(){"parallax": func() { os.Exit(parallax(os.Args[1:])) }})
-}
-
-// serveStubborn is an agent that goes on working when it is told to stop.
-func serveStubborn() {
-	type in struct {
-		Task string `json:"task"`
-	}
-	agent.Serve(agent.Info{Name: "stubborn", Version: "1.0.0", Description: "Never answers."},
-		func(context.Context, *agent.Call[agent.NoConfig], in) (string, error) {
-			select {}
-		})
 }
 
 // TestScript tells the story of each command as a script.
