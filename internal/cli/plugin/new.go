@@ -36,8 +36,9 @@ func newCmd(app *cli.App) *cobra.Command {
 		Use:   "new NAME",
 		Short: "Start an agent in Go",
 		Long: `Write an agent in Go that builds, passes its test and the conformance suite: main.go, a test, go.mod, a README and a
-project to try it with. No file that is there is changed.`,
-		Example: "  parallax plugin new words && cd words && go mod tidy && go build -o bin/words .\n  parallax plugin new words --sdk ~/src/parallax/plugins/agent",
+project to try it with. No file that is there is changed. go mod tidy then fetches the released SDK; with a parallax that you
+built from a checkout, give that one with --sdk.`,
+		Example: "  parallax plugin new words && cd words && go mod tidy && go build -o bin/words .\n  parallax plugin new words --sdk ~/src/parallax/plugins/agent && cd words && go build -o bin/words .",
 		Args:    cli.Args(1, 1, "the name of one agent"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.name = args[0]
