@@ -146,11 +146,20 @@ func flagError(cmd *cobra.Command, err error) error {
 		return err
 	}
 	e := &UsageError{Message: err.Error(), Hint: fmt.Sprintf("%s --help lists the flags", cmd.CommandPath())}
+	if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return wrongValue(wrong, e)
+	}
 	missing, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
 		return e
 	}
 	e.Message = fmt.Sprintf("%s has no flag --%s", cmd.CommandPath(), missing.GetSpecifiedName())
+	for _, c := range cmd.Commands() {
+		if c.Name() == missing.GetSpecifiedName() {
+			e.Hint = fmt.Sprintf("did you mean %q?", c.CommandPath())
+			return e
+		}
+	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if !f.Hidden {
@@ -161,6 +170,20 @@ func flagError(cmd *cobra.Command, err error) error {
 		e.Hint = fmt.Sprintf("did you mean --%s?", near)
 	}
 	return e
+}
+
+// wrongValue says what a flag wants; a flag whose kind has no words of its own keeps the error as it is.
+func wrongValue(wrong *pflag.InvalidValueError, otherwise *UsageError) error {
+	f := wrong.GetFlag()
+	hint, ok := map[string]string{
+		"duration": "give a duration such as 90s or 2m",
+		"uint64":   "give a whole number from 0",
+		"bool":     "write --" + f.Name + " or --" + f.Name + "=false",
+	}[f.Value.Type()]
+	if !ok {
+		return otherwise
+	}
+	return &UsageError{Message: fmt.Sprintf("--%s cannot be %q", f.Name, wrong.GetValue()), Hint: hint}
 }
 
 // Args checks the number of arguments; what says what they are, as in "one pattern".
