@@ -6,8 +6,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -106,6 +110,68 @@ func BenchmarkFanOut(b *testing.B) {
 		b.Run(fmt.Sprintf("%d/goroutines", n), func(b *testing.B) { goroutines(b, n) })
 	}
 }
+
+// BenchmarkFanOutHTTP makes 1,000 calls over loopback HTTP, both sides with one client of 64 connections.
+func BenchmarkFanOutHTTP(b *testing.B) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, `"yes"`)
+	}))
+	b.Cleanup(server.Close)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, MaxConnsPerHost: 64}}
+	b.Cleanup(client.CloseIdleConnections)
+	ask := func(ctx context.Context) ([]byte, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL, strings.NewReader(`{"q":1}`))
+		if err != nil {
+			return nil, err
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return nil, err
+		}
+		defer resp.Body.Close()
+		return io.ReadAll(resp.Body)
+	}
+	b.Run("parallax", func(b *testing.B) {
+		e, p := &local.Engine{Agents: web{ask}}, load(b, "fanout.star")
+		for b.Loop() {
+			_, err := e.Run(b.Context(), local.Run{ID: "bench", Program: p})
+			require.NoError(b, err)
+		}
+	})
+	b.Run("goroutines", func(b *testing.B) {
+		for b.Loop() {
+			slots := make(chan struct{}, 16)
+			var wg sync.WaitGroup
+			for range 1000 {
+				slots <- struct{}{}
+				wg.Go(func() {
+					_, _ = ask(b.Context())
+					<-slots
+				})
+			}
+			wg.Wait()
+		}
+	})
+}
+
+// web is an agent in process that asks over HTTP.
+type web struct {
+	ask func(ctx context.Context) ([]byte, error)
+}
+
+func (w web) Call(ctx context.Context, _ px.Call) (px.Answer, error) {
+	body, err := w.ask(ctx)
+	if err != nil {
+		return px.Answer{}, err
+	}
+	value, err := px.Canonical(body)
+	return px.Answer{Value: value}, err
+}
+
+func (web) Info(name string) (px.AgentInfo, bool) { return px.AgentInfo{Name: name}, true }
+
+func (web) Lookup(string) []px.AgentInfo { return nil }
 
 func BenchmarkCompile(b *testing.B) {
 	for b.Loop() {
