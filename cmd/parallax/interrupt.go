@@ -10,12 +10,15 @@ import (
 	"github.com/parallax-run/parallax/internal/cli"
 )
 
-// interruptible gives a context that ends at the first Ctrl-C or SIGTERM. The second ends the process as if nobody listened,
+// interruptible gives a context that ends at the first Ctrl-C or SIGTERM, or when the terminal is closed. The second ends the process as if nobody listened,
 // however soon it comes. stop ends the listening.
 func interruptible() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup does
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)

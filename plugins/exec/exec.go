@@ -171,7 +171,7 @@ func answer(ctx context.Context, c *agent.Call[Config], input json.RawMessage) (
 	if err != nil {
 		return nil, err
 	}
-	run := &process{config: c.Config, args: args}
+	run := &process{config: c.Config, args: args, limit: c.Timeout()}
 	if c.Config.Input == "json" {
 		run.stdin = in.object()
 	}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/parallax-run/parallax/plugins/agent"
 )
@@ -23,6 +24,7 @@ type process struct {
 	config *Config
 	args   []string
 	stdin  []byte
+	limit  time.Duration // how long the host waits for the answer; zero means for ever
 
 	stdout, stderr capture
 	code           int
@@ -31,16 +33,28 @@ type process struct {
 // grace is how long the command may take to end after it was told to.
 const grace = time.Second
 
-// errTooMuch is why a command was stopped that prints too much.
-var errTooMuch = errors.New("it prints too much")
+// Why we stopped a command.
+var (
+	errTooMuch = errors.New("it prints too much")
+	errTooLong = errors.New("it takes too long")
+)
+
+// headStart is by how much we stop waiting before the host does, which does not know what the command printed.
+func headStart(limit time.Duration) time.Duration { return min(limit/10, 3*grace/2) }
 
 // do runs the command to its end. Nothing that it started runs any more when do returns.
 func (p *process) do(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	patience := grace
+	if p.limit > 0 {
+		head := headStart(p.limit)
+		patience = min(grace, head/2)
+		defer time.AfterFunc(p.limit-head, func() { cancel(errTooLong) }).Stop()
+	}
 	cmd := exec.CommandContext(ctx, p.config.Command[0], p.args...)
 	cmd.Dir, cmd.Env = p.config.dir, p.config.environ
-	cmd.WaitDelay = grace
+	cmd.WaitDelay = patience
 	isolate(cmd)
 	p.stdout = capture{max: p.config.MaxOutput, full: func() { cancel(errTooMuch) }}
 	p.stderr = capture{max: p.config.MaxOutput, full: func() { cancel(errTooMuch) }}
@@ -155,8 +169,12 @@ func (p *process) notStarted(ctx context.Context, err error) error {
 // stopped is the error of a command that we ended.
 func (p *process) stopped(cause error) error {
 	if errors.Is(cause, errTooMuch) {
-		return agent.Refuse("%s printed more than %d bytes", p.config.Command[0], p.config.MaxOutput).
+		return agent.Refuse("%s printed more than %d bytes%s", p.config.Command[0], p.config.MaxOutput, p.said()).
 			WithCode("too_much_output").WithHint("raise max_output in parallax.toml, or let it print less")
+	}
+	if errors.Is(cause, errTooLong) {
+		return agent.TimedOut("%s did not end within %s%s", p.config.Command[0], p.limit, p.said()).
+			WithCode("too_long").WithHint("give the call more time: ask(..., timeout=...)")
 	}
 	return cause
 }
@@ -171,10 +189,12 @@ func (p *process) ended(err error) error {
 		p.code = exit.ExitCode()
 	}
 	if p.code < 0 {
-		return agent.Refuse("%s was ended by a signal (%s)%s", p.config.Command[0], exit.ProcessState, p.lastWords()).WithCode("signal")
+		return agent.Refuse("%s was ended by a signal (%s)%s", p.config.Command[0], exit.ProcessState, p.lastWords()).
+			WithCode("signal").WithHint(p.byHand())
 	}
 	if p.config.OnExit == "fail" && !slices.Contains(p.config.OKCodes, p.code) {
-		return agent.Refuse("%s ended with exit code %d%s", p.config.Command[0], p.code, p.lastWords()).WithCode("exit")
+		return agent.Refuse("%s ended with exit code %d%s", p.config.Command[0], p.code, p.lastWords()).
+			WithCode("exit").WithHint(p.byHand())
 	}
 	return nil
 }
@@ -186,7 +206,7 @@ func (p *process) answer() (json.RawMessage, error) {
 		return json.Marshal(strings.TrimSuffix(p.text(&p.stdout), "\n"))
 	case "json":
 		out := bytes.TrimSpace([]byte(p.text(&p.stdout)))
-		if !json.Valid(out) {
+		if !json.Valid(out) || !utf8.Valid(p.stdout.kept.Bytes()) {
 			return nil, agent.Refuse("%s printed something that is not JSON (exit code %d)%s", p.config.Command[0], p.code, p.lastWords()).
 				WithCode("not_json").WithHint(`use output = "text", or let it print one JSON value on stdout`)
 		}
@@ -208,6 +228,19 @@ func (p *process) text(c *capture) string {
 		}
 	}
 	return strings.ToValidUTF8(text, "\uFFFD")
+}
+
+// byHand is the next step where only the command itself can tell what is wrong with it.
+func (p *process) byHand() string {
+	return "run it by hand to see why: " + strings.Join(p.config.Command, " ")
+}
+
+// said is ": " and the end of what the command printed on stderr, or "".
+func (p *process) said() string {
+	if p.stderr.kept.Len() == 0 {
+		return ""
+	}
+	return p.lastWords()
 }
 
 // lastWords is ": " and the end of what the command printed on stderr, or on stdout if there is nothing.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -123,9 +124,10 @@ func (m *member) callRemote(ctx context.Context, c runtime.Call, fail context.Ca
 	}
 	defer release()
 	defer startClock(c, fail)()
+	heard := s.inst.runner.stderr.size()
 	a, err := s.run(ctx, c, fail)
 	if err != nil {
-		return a, s.explain(ctx, c, err)
+		return a, s.explain(ctx, c, heard, err)
 	}
 	return a, nil
 }
@@ -213,14 +215,14 @@ func (h *Host) traceparent(ctx context.Context) string {
 	return h.opts.Trace(ctx)
 }
 
-// explain turns the failure of a call into the script's error.
-func (s *session) explain(ctx context.Context, c runtime.Call, err error) error {
+// explain turns the failure of a call into the script's error. heard is the size of the agent's stderr when the call began.
+func (s *session) explain(ctx context.Context, c runtime.Call, heard int64, err error) error {
 	awaitDeadline(ctx, err)
 	if ctx.Err() != nil {
 		s.inst.check()
 	}
 	if e, ok := errors.AsType[*runtime.Error](err); ok {
-		return e
+		return s.withStderr(c, heard, e)
 	}
 	if ctx.Err() != nil {
 		return ended(ctx, c.Agent)
@@ -232,6 +234,21 @@ func (s *session) explain(ctx context.Context, c runtime.Call, err error) error 
 	e.Message = s.inst.scrub.clean(e.Message)
 	e.Hint = s.inst.scrub.clean(e.Hint)
 	return e
+}
+
+// withStderr adds what the process printed during the call to an error that the host found in the agent. An agent's own error
+// stands for itself, and others than the agent may have ended the call.
+func (s *session) withStderr(c runtime.Call, heard int64, e *runtime.Error) *runtime.Error {
+	if _, ok := errors.AsType[*NeedsPersonError](e); ok || e.Agent != c.Agent {
+		return e
+	}
+	s.inst.gone(wordsTime)
+	var b strings.Builder
+	b.WriteString(e.Message)
+	quote(&b, "its last stderr", s.inst.wordsSince(heard))
+	said := *e
+	said.Message = b.String()
+	return &said
 }
 
 // crashed is the error of a call whose process ended.

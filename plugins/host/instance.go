@@ -228,8 +228,11 @@ func (i *instance) startError(problem string, err error) *StartError {
 	return e
 }
 
-func (i *instance) lastWords() string {
-	return i.scrub.clean(excerpt(i.scrub.clean(i.runner.stderr.text())))
+func (i *instance) lastWords() string { return i.wordsSince(0) }
+
+// wordsSince is the end of what the process printed on stderr after the first bytes of it.
+func (i *instance) wordsSince(bytes int64) string {
+	return i.scrub.clean(excerpt(i.scrub.clean(i.runner.stderr.since(bytes))))
 }
 
 func (i *instance) alive() bool { return i.runner.alive() }

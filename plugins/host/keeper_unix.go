@@ -12,7 +12,8 @@ import (
 )
 
 // keeper is a shell that outlives a killed host for a moment. The kernel then kills the agents, but not their children, and
-// nothing else is left to do that: the keeper kills the agents' groups, and what carries the host's mark, when its stdin ends.
+// nothing else is left to do that: the keeper kills the agents' groups, and what carries the host's mark, when its stdin ends. It
+// looks for those until there are none, because one may start another while it is being looked for.
 type keeper struct {
 	cmd *exec.Cmd
 
@@ -31,10 +32,16 @@ while read -r op id; do
 done
 [ "$live" = " " ] && exit 0
 for id in $live; do kill -9 -- "-$id"; done 2>/dev/null
-for environ in $(grep -ls "` + markName + `=$1[.]" /proc/[0-9]*/environ 2>/dev/null); do
-	pid=${environ#/proc/}
-	kill -9 "${pid%/environ}"
-done 2>/dev/null
+rounds=0
+while [ $rounds -lt 100 ]; do
+	marked=$(grep -ls "` + markName + `=$1[.]" /proc/[0-9]*/environ 2>/dev/null)
+	[ -z "$marked" ] && break
+	for environ in $marked; do
+		pid=${environ#/proc/}
+		kill -9 "${pid%/environ}"
+	done 2>/dev/null
+	rounds=$((rounds + 1))
+done
 exit 0
 `
 

@@ -22,6 +22,7 @@ const (
 	handshakeBytes = 64 << 10 // longest handshake line; with a certificate it has about 2 KiB
 	printedBytes   = 4 << 10  // of stdout kept to show what came instead of a handshake
 	drainTime      = 500 * time.Millisecond
+	wordsTime      = 50 * time.Millisecond // for the stderr of a living process to come through its pipe
 )
 
 // runner is one process as go-plugin drives it (runner.Runner), with its output and its end under our control.

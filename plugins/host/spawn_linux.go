@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,19 +26,36 @@ func awaitExit(pid int) {
 }
 
 // killMarked kills the processes that inherited a mark in their environment: children of an ended agent that made groups of
-// their own.
+// their own. It looks again until there are none, because one may start another while it is being looked for.
 func killMarked(mark string) {
 	want := []byte(markName + "=" + mark + "\x00")
+	for range killRounds {
+		if !killWith(want) {
+			return
+		}
+		time.Sleep(killPause)
+	}
+}
+
+const (
+	killRounds = 100
+	killPause  = 2 * time.Millisecond // a killed process is there a little longer
+)
+
+// killWith kills every process with an entry in its environment once, and says whether there were any.
+func killWith(entry []byte) (any bool) {
 	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, path := range environs {
 		env, err := os.ReadFile(path)
-		if err != nil || !hasEntry(env, want) {
+		if err != nil || !hasEntry(env, entry) {
 			continue
 		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+			any = true
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}
 	}
+	return any
 }
 
 // hasEntry looks for an entry of an environment, which ends with a zero byte.

@@ -16,7 +16,8 @@ const (
 type tail struct {
 	mu  sync.Mutex
 	buf []byte
-	cut bool // something was dropped
+	cut bool  // something was dropped
+	all int64 // bytes ever written
 }
 
 // Write never fails.
@@ -24,6 +25,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buf = append(t.buf, p...)
+	t.all += int64(len(p))
 	if len(t.buf) > 2*tailBytes {
 		t.buf = append(t.buf[:0], t.buf[len(t.buf)-tailBytes:]...)
 		t.cut = true
@@ -31,11 +33,24 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// size is how many bytes were ever written.
+func (t *tail) size() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.all
+}
+
 // text is all that is kept, from the start of a line.
-func (t *tail) text() string {
+func (t *tail) text() string { return t.since(0) }
+
+// since is what is kept of all that was written when size was at least from.
+func (t *tail) since(from int64) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	b, cut := t.buf, t.cut
+	if fresh := t.all - from; fresh <= int64(len(b)) {
+		b, cut = b[int64(len(b))-fresh:], false
+	}
 	if len(b) > tailBytes {
 		b, cut = b[len(b)-tailBytes:], true
 	}

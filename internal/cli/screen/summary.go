@@ -83,7 +83,10 @@ func failures(b *strings.Builder, s style, t *Tally) {
 		if f.Agent != "" {
 			who = clean(f.Agent) + " "
 		}
-		fmt.Fprintf(b, "    %s %s%s\n", s.faint(f.Where), s.bad(who), fit(says(f.Err), 200))
+		fmt.Fprintf(b, "    %s %s%s\n", s.faint(f.Where), s.bad(who), fit(says(f.Err), maxLabel))
+		if f.Err != nil && f.Err.Hint != "" {
+			fmt.Fprintf(b, "      %s\n", s.faint("hint: "+fit(clean(f.Err.Hint), 200)))
+		}
 	}
 	if t.More > 0 {
 		fmt.Fprintf(b, "    %s\n", s.faint("… "+plural(t.More, "more failure")))
