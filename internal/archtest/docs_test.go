@@ -17,6 +17,7 @@ var (
 	ownPath    = regexp.MustCompile(`^(cmd|runtime|builtins|plugins|stdlib|examples|internal|docs|\.ci|\.github)/[\w./-]*$`)
 	lineNumber = regexp.MustCompile(`:\d+$`)
 	makeTarget = regexp.MustCompile(`(?m)^([a-z][\w-]*):.*## \S`)
+	link       = regexp.MustCompile(`\]\(([^)#\s]+)[^)]*\)`)
 	targetName = regexp.MustCompile(`^[a-z][\w-]*$`)
 )
 
@@ -30,6 +31,25 @@ func TestArchitectureMentionsPathsThatExist(t *testing.T) {
 		return err == nil
 	})
 	require.Empty(t, missing, "docs/architecture.md speaks of them")
+}
+
+func TestLinksBetweenDocumentsLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	names := documents(t)
+	require.Contains(t, names, "README.md")
+	require.Contains(t, names, filepath.Join("docs", "guides", "first-agent.md"))
+	for _, name := range names {
+		for _, to := range linked(document(t, name)) {
+			_, err := os.Stat(filepath.Join(repository, filepath.Dir(name), filepath.FromSlash(to)))
+			require.NoError(t, err, "%s links to %s", name, to)
+		}
+	}
+}
+
+func TestLinksAreFound(t *testing.T) {
+	t.Parallel()
+	text := "See [a](b.md), [c](../d/) and [e](f.md#part); [here](#part) and [there](https://example.com/x) are not of this tree.\n```\n[g](h.md)\n```\n"
+	require.Equal(t, []string{"b.md", "../d/", "f.md"}, linked(text))
 }
 
 func TestTheReadmeSpeaksOfTargetsThatExist(t *testing.T) {
@@ -65,6 +85,33 @@ func document(t *testing.T, name string) string {
 	data, err := os.ReadFile(filepath.Join(repository, name))
 	require.NoError(t, err)
 	return string(data)
+}
+
+// documents lists the texts for people: at the root, below docs, and beside each example.
+func documents(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "examples/*.md", "examples/*/*.md"} {
+		found, err := filepath.Glob(filepath.Join(repository, filepath.FromSlash(pattern)))
+		require.NoError(t, err)
+		for _, path := range found {
+			name, err := filepath.Rel(repository, path)
+			require.NoError(t, err)
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// linked lists the files of this tree that a text links to.
+func linked(text string) []string {
+	var files []string
+	for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
+		if !strings.Contains(m[1], "://") {
+			files = append(files, m[1])
+		}
+	}
+	return files
 }
 
 // targets lists the targets of the Makefile that make help shows.
