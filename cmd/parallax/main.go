@@ -13,6 +13,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/bench"
 	"github.com/parallax-run/parallax/internal/cli/check"
 	"github.com/parallax-run/parallax/internal/cli/doctor"
+	"github.com/parallax-run/parallax/internal/cli/explain"
 	"github.com/parallax-run/parallax/internal/cli/initialise"
 	"github.com/parallax-run/parallax/internal/cli/manual"
 	"github.com/parallax-run/parallax/internal/cli/plugin"
@@ -51,7 +52,7 @@ func parallax(args []string) int {
 		return int(cli.PatternFailed)
 	}
 	return cli.Main(ctx, app, args,
-		initialise.NewCmd, run.NewCmd, check.NewCmd, manual.NewCmd,
+		initialise.NewCmd, run.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
 		agents.NewCmd, plugin.NewCmd, bench.NewCmd, doctor.NewCmd, versioncmd.NewCmd,
 	)
 }

@@ -125,7 +125,7 @@ func comparePos(a, b syntax.Position) int {
 
 func (c *captures) report(id *syntax.Ident, pos syntax.Position, what string, sure bool) {
 	f := Finding{
-		File: pos.Filename(), Line: int(pos.Line), Col: int(pos.Col), Code: "late-binding", Severity: IsWarning,
+		File: pos.Filename(), Line: int(pos.Line), Col: int(pos.Col), Code: "late-binding", Severity: IsWarning, captured: id.Name,
 		Message: fmt.Sprintf("%s captures %s, which changes with each turn of the loop: all of them will see its last value", what, id.Name),
 		Hint:    fmt.Sprintf("use parallel(fn, items) or defer(fn, %s), or bind it now: lambda %s=%s: ...", id.Name, id.Name, id.Name),
 	}

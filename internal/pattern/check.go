@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/parallax-run/parallax/internal/pattern/diagnose"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -77,7 +78,7 @@ func (c *check) pattern(name string) {
 	}
 	c.patterns = append(c.patterns, name)
 	units, wrong := c.walk(name)
-	c.findings = append(c.findings, errorsOf(wrong)...)
+	c.findings = append(c.findings, c.explained(wrong)...)
 	for _, u := range units {
 		if !slices.Contains(c.units, u) {
 			c.units = append(c.units, u)
@@ -85,6 +86,7 @@ func (c *check) pattern(name string) {
 	}
 	if u, ok := c.graph.units[name]; ok && !u.exports["main"] {
 		c.errorAt(name, 1, 1, "no-main", "add one: def main(question): ...", "%s has no main function", name)
+		c.findings[len(c.findings)-1].Fix = diagnose.AddMain(string(u.text))
 	}
 }
 
@@ -96,15 +98,7 @@ func (c *check) errorAt(file string, line, col int32, code, hint, format string,
 
 // unit checks one file.
 func (c *check) unit(u *unit) {
-	f, err := runtime.Parse(u.name, u.text)
-	if err != nil {
-		return // the walk said so
-	}
-	c.findings = append(c.findings, topEffects(f.Syntax, c.opts.Effects)...)
-	c.findings = append(c.findings, lateBinding(f.Syntax)...)
-	if wrong, ok := errors.AsType[*runtime.SourceError](f.Resolve(c.env)); ok {
-		c.findings = append(c.findings, errorsOf(wrong.Findings)...)
-	}
+	c.findings = append(c.findings, c.examine(u.name, u.text, c.opts.Effects)...)
 	for _, m := range u.asks {
 		c.agent(m)
 	}
@@ -173,7 +167,10 @@ func (r *Report) sort() {
 		}
 		return strings.Compare(a.Code, b.Code)
 	})
-	r.Findings = slices.Compact(r.Findings)
+	r.Findings = slices.CompactFunc(r.Findings, func(a, b Finding) bool {
+		a.Fix, b.Fix = nil, nil
+		return a == b
+	})
 	if r.Findings == nil {
 		r.Findings = []Finding{}
 	}

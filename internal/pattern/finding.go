@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/parallax-run/parallax/internal/pattern/diagnose"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -28,6 +29,10 @@ type Finding struct {
 	Message  string   `json:"message"`
 	Hint     string   `json:"hint,omitempty"`
 	Severity Severity `json:"severity"`
+	// Fix is a change that ends the finding, or nil. Its edits count bytes of the file.
+	Fix *diagnose.Fix `json:"fix,omitempty"`
+
+	captured string // of late binding: the name of the variable
 }
 
 func (f Finding) String() string {
@@ -68,7 +73,7 @@ func excerpts(findings []Finding, sources map[string][]byte) string {
 
 // wrong makes the error of a graph.
 func (g *graph) wrong(findings []runtime.Finding) error {
-	return &SourceError{Findings: errorsOf(findings), Sources: g.sources(), err: &runtime.SourceError{Findings: findings}}
+	return &SourceError{Findings: g.explained(findings), Sources: g.sources(), err: &runtime.SourceError{Findings: findings}}
 }
 
 // sourced adds sources to what the compiler says.
@@ -130,17 +135,27 @@ const (
 	excerptBefore = 60
 )
 
-// Excerpt shows a finding for people: place and message, the line of source, a caret below the column, the next step. Control
-// characters of the source are not passed on.
+// Excerpt shows a finding for people: place and message, the line of source, a caret below the column, what to write, the next step, the
+// manual page. Control characters and secrets of the source are not passed on.
 func Excerpt(f Finding, source []byte) string {
 	var b strings.Builder
-	b.WriteString(plain(f.String()))
+	b.WriteString(diagnose.Redact(plain(f.String())))
 	if line, ok := lineOf(source, f.Line); ok && strings.TrimSpace(line) != "" {
-		text, indent := clip([]rune(plain(line)), f.Col)
+		text, indent := clip([]rune(diagnose.Redact(plain(line))), f.Col)
 		fmt.Fprintf(&b, "\n    %s\n    %s^", text, indent)
+	}
+	if f.Fix != nil && f.Fix.Rewrite != "" {
+		b.WriteString("\n  write:")
+		for line := range strings.SplitSeq(f.Fix.Rewrite, "\n") {
+			text, _ := clip([]rune(plain(line)), 1)
+			b.WriteString("\n    " + text)
+		}
 	}
 	if f.Hint != "" {
 		fmt.Fprintf(&b, "\n  hint: %s", plain(f.Hint))
+	}
+	if _, ok := diagnose.Lookup(f.Code); ok {
+		fmt.Fprintf(&b, "\n  more: parallax explain %s", f.Code)
 	}
 	return b.String()
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.starlark.net/syntax"
 
+	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -21,6 +22,7 @@ type graph struct {
 	texts  map[string][]byte        // of broken files, for excerpts
 	files  map[string]*runtime.File // parsed and not compiled yet
 	bytes  int                      // of all files read
+	decls  []*builtins.Decl         // asked for once
 }
 
 func newGraph(root string, env runtime.Environment, opts Options) *graph {

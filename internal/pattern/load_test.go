@@ -196,7 +196,7 @@ func TestChildPatternsAreThoseOfTheirLoad(t *testing.T) {
 	require.Equal(t, "1", result(t, late))
 
 	_, err = l.Open("main.star", ":broken.star")
-	require.Equal(t, []string{"broken.star:1:11 syntax"}, codes(findingsOf(t, err)))
+	require.Equal(t, []string{"broken.star:1:9 unclosed-bracket"}, codes(findingsOf(t, err)))
 	for _, label := range []string{":nowhere.star", "../x.star", "/etc/passwd", "@other//x.star"} {
 		_, err = l.Open("main.star", label)
 		e, ok := errors.AsType[*runtime.Error](err)
@@ -212,7 +212,7 @@ func TestExcerptsShowTheLineAndTheNextStep(t *testing.T) {
 	_, err := Load(filepath.Join(dir, "main.star"), environment(), Options{})
 	wrong, ok := errors.AsType[*SourceError](err)
 	require.True(t, ok)
-	require.Equal(t, "main.star:2:9: agnt is not defined\n    \treturn agnt(\"x\")\n    \t       ^\n  hint: did you mean agent?", wrong.Excerpts())
+	require.Equal(t, "main.star:2:9: agnt is not defined\n    \treturn agnt(\"x\")\n    \t       ^\n  write:\n    return agent(\"x\")\n  hint: did you mean agent?\n  more: parallax explain undefined", wrong.Excerpts())
 }
 
 func TestExcerptsAreFitForATerminal(t *testing.T) {

@@ -21,6 +21,7 @@ type Options struct {
 	Patterns []string
 	Agents   string
 	JSON     bool
+	Fix      bool
 }
 
 // NewCmd makes the command.
@@ -30,8 +31,11 @@ func NewCmd(app *cli.App) *cobra.Command {
 		Use:   "check [PATTERN...]",
 		Short: "Check patterns without running them",
 		Long: `Check patterns and everything they load, and the agents they name. Nothing runs but top-level code.
-Without PATTERN the project's main is checked. Errors end with exit code 3.`,
-		Example: "  parallax check review.star\n  parallax check *.star --json",
+Without PATTERN the project's main is checked. Errors end with exit code 3.
+
+Every finding has a code; parallax explain CODE is its manual page. With --fix, what can be rewritten without a change of meaning is
+rewritten in the files, and what is left is reported. The JSON is described by docs/schemas/check.schema.json.`,
+		Example: "  parallax check review.star\n  parallax check *.star --json\n  parallax check --fix review.star",
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.Patterns = args
 			if len(args) == 0 {
@@ -42,6 +46,7 @@ Without PATTERN the project's main is checked. Errors end with exit code 3.`,
 	}
 	cmd.Flags().StringVar(&o.Agents, "agents", "", "`FILE` with [agents] that replace and join those of parallax.toml")
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print one line of JSON for each pattern")
+	cmd.Flags().BoolVar(&o.Fix, "fix", false, "make the changes that are safe")
 	return cmd
 }
 
@@ -78,8 +83,34 @@ func (o *Options) check(path string) (*pattern.Report, error) {
 		opts.Agents = append([]string{}, m.AgentNames()...)
 	}
 	r, err := pattern.Check(path, o.App.Environment(), opts)
+	if err == nil && o.Fix {
+		r, err = o.fix(path, r, opts)
+	}
 	return r, project.ShortPath(o.App, err)
 }
+
+// fix makes the safe changes and checks again. A file that can be read at last may load others, with changes of their own.
+func (o *Options) fix(path string, r *pattern.Report, opts pattern.CheckOptions) (*pattern.Report, error) {
+	for range maxFixes {
+		changed, err := pattern.Fix(r, opts, o.App.Environment())
+		if err != nil {
+			return nil, err
+		}
+		if len(changed) == 0 {
+			break
+		}
+		for _, name := range changed {
+			fmt.Fprintf(o.App.Err, "fixed %s\n", cli.Short(o.App.Dir, filepath.Join(r.Root, filepath.FromSlash(name))))
+		}
+		if r, err = pattern.Check(path, o.App.Environment(), opts); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// maxFixes bounds how often files are fixed that others loaded only then.
+const maxFixes = 10
 
 // effects names the builtins that act on the world.
 func effects() []string {
