@@ -66,7 +66,8 @@ type AgentConfig struct {
 	Dir            string        // where the agent works and Command is looked up; "" means the current directory
 }
 
-// InProcessAgent is an agent without a process. Call must return soon after ctx ends.
+// InProcessAgent is an agent without a process. Call must return soon after ctx ends. One that has a method Instant() bool that
+// gives true never waits.
 type InProcessAgent interface {
 	Call(ctx context.Context, c runtime.Call) (runtime.Answer, error)
 }

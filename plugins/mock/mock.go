@@ -77,6 +77,16 @@ type failure struct {
 	times int // attempts that fail; zero means all
 }
 
+// Instant says that no call waits.
+func (a *Agent) Instant() bool {
+	for _, m := range a.cases {
+		if m.part.delay > 0 {
+			return false
+		}
+	}
+	return a.otherwise.delay == 0
+}
+
 // Call answers.
 func (a *Agent) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
 	p, err := a.choose(&c)

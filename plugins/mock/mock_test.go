@@ -204,3 +204,10 @@ func TestAValueOfTheWrongKindIsNamedByItsKey(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 }
+
+func TestOnlyAnAgentWithoutDelaysAnswersAtOnce(t *testing.T) {
+	t.Parallel()
+	require.True(t, agent(t, `{"answer":1}`).Instant())
+	require.False(t, agent(t, `{"answer":1,"delay":"1s"}`).Instant())
+	require.False(t, agent(t, `{"answer":1,"when":[{"task":"x","answer":2,"delay":"1s"}]}`).Instant())
+}
