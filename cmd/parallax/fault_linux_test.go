@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -214,6 +215,9 @@ def main():
 // TestEndingARunLeavesNobody ends a run in the middle of its calls, in each way there is.
 func TestEndingARunLeavesNobody(t *testing.T) {
 	t.Parallel()
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP) // else, under nohup, parallax would be started with it ignored, and keep to that
+	t.Cleanup(func() { signal.Stop(heard) })
 	for name, c := range map[string]struct {
 		signals []syscall.Signal
 		exit    cli.Exit       // or
