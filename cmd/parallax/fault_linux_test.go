@@ -373,3 +373,13 @@ func processes(t *testing.T, dir string) []string {
 	}
 	return found
 }
+
+// TestAnAnswerCannotCommandTheTerminal is about answers that are the result; everywhere else they are one line of clean text.
+func TestAnAnswerCannotCommandTheTerminal(t *testing.T) {
+	t.Parallel()
+	dir := project(t, map[string]string{"parallax.toml": "[agents.evil]\nuse = \"mock\"\nanswer = \"a\\u001b]0;owned\\u0007\\u001b[2Jb\"\n",
+		"main.star": "def main():\n    return agent(\"evil\").ask(\"x\").value\n"})
+	s := terminal(t, dir, nil, "run", "-q", "main.star")
+	require.Zero(t, s.Wait(t).ExitCode())
+	require.Contains(t, s.Screen.String(), "a\uFFFD]0;owned\uFFFD\uFFFD[2Jb")
+}

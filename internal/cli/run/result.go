@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/events"
@@ -94,6 +95,9 @@ func printResult(w io.Writer, result runtime.Payload) error {
 		if !strings.HasSuffix(text, "\n") {
 			text += "\n"
 		}
+		if _, ok := screen.Terminal(w); ok {
+			text = strings.Map(visible, text)
+		}
 		_, err := io.WriteString(w, text)
 		return err
 	}
@@ -104,4 +108,12 @@ func printResult(w io.Writer, result runtime.Payload) error {
 	b.WriteByte('\n')
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// visible shows a control character, with which an agent's answer could move the cursor or set the window's title.
+func visible(r rune) rune {
+	if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
+		return unicode.ReplacementChar
+	}
+	return r
 }
