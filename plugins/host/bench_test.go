@@ -3,7 +3,6 @@
 package host_test
 
 import (
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -28,52 +27,87 @@ func benchInput() runtime.Payload {
 
 // BenchmarkPluginCall is a whole call of an agent that is made with the SDK.
 func BenchmarkPluginCall(b *testing.B) {
-	self, err := os.Executable()
-	require.NoError(b, err)
-	h := host.New(host.Options{Agents: []host.AgentConfig{{Name: "a", Command: []string{self, "as", "agent"}}}})
-	defer func() { require.NoError(b, h.Close()) }()
-	require.NoError(b, h.Start(b.Context(), "a"))
-	c := ask("echo")
-	c.Input = benchInput()
+	call := pluginCall(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := h.Call(b.Context(), c); err != nil {
-			b.Fatal(err)
-		}
+		call(b)
 	}
 }
 
 // BenchmarkRawGRPC is the same request and the same answer over a bare server stream on a unix socket.
 func BenchmarkRawGRPC(b *testing.B) {
+	call := rawCall(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		call(b)
+	}
+}
+
+// BenchmarkPluginCallBesideRaw makes both in turns, so that what else the machine does weighs on both, and reports the
+// ratio of the best rounds.
+func BenchmarkPluginCallBesideRaw(b *testing.B) {
+	const round = 200
+	plugin, raw := pluginCall(b), rawCall(b)
+	best := func(shortest time.Duration, call func(testing.TB)) time.Duration {
+		start := time.Now()
+		for range round {
+			call(b)
+		}
+		return min(shortest, time.Since(start))
+	}
+	ours, theirs := time.Hour, time.Hour
+	for b.Loop() {
+		ours, theirs = best(ours, plugin), best(theirs, raw)
+	}
+	b.ReportMetric(float64(ours)/float64(theirs), "ratio")
+	b.ReportMetric(float64(ours.Microseconds())/round, "plugin-µs")
+	b.ReportMetric(float64(theirs.Microseconds())/round, "raw-µs")
+}
+
+func pluginCall(b *testing.B) func(testing.TB) {
+	b.Helper()
+	self, err := os.Executable()
+	require.NoError(b, err)
+	h := host.New(host.Options{Agents: []host.AgentConfig{{Name: "a", Command: []string{self, "as", "agent"}}}})
+	b.Cleanup(func() { require.NoError(b, h.Close()) })
+	require.NoError(b, h.Start(b.Context(), "a"))
+	c := ask("echo")
+	c.Input = benchInput()
+	return func(tb testing.TB) {
+		tb.Helper()
+		_, err := h.Call(b.Context(), c)
+		require.NoError(tb, err)
+	}
+}
+
+func rawCall(b *testing.B) func(testing.TB) {
+	b.Helper()
 	self, err := os.Executable()
 	require.NoError(b, err)
 	dir, err := os.MkdirTemp("", "raw") //nolint:usetesting // the path of a socket must be short
 	require.NoError(b, err)
-	defer func() { require.NoError(b, os.RemoveAll(dir)) }()
+	b.Cleanup(func() { require.NoError(b, os.RemoveAll(dir)) })
 	cmd := exec.Command(self, "as", "raw")
 	cmd.Env = append(os.Environ(), "PLUGIN_UNIX_SOCKET_DIR="+dir)
 	require.NoError(b, cmd.Start())
-	defer func() { _, _ = cmd.Process.Kill(), cmd.Wait() }()
+	b.Cleanup(func() { _, _ = cmd.Process.Kill(), cmd.Wait() })
 	socket := filepath.Join(dir, "s")
 	require.Eventually(b, func() bool { _, err := os.Stat(socket); return err == nil }, 10*time.Second, time.Millisecond)
 	conn, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(b, err)
-	defer conn.Close()
+	b.Cleanup(func() { require.NoError(b, conn.Close()) })
 	rpc := agentpb.NewAgentServiceClient(conn)
 	req := &agentpb.RunRequest{
 		SessionId: "a", CallId: "r1/1", Attempt: 1, Task: "echo",
 		Input: &agentpb.Value{Kind: &agentpb.Value_Json{Json: benchInput()}},
 	}
-	b.ReportAllocs()
-	for b.Loop() {
+	return func(tb testing.TB) {
+		tb.Helper()
 		stream, err := rpc.Run(b.Context(), req)
-		if err != nil {
-			b.Fatal(err)
+		require.NoError(tb, err)
+		for err == nil {
+			_, err = stream.Recv()
 		}
-		for !errors.Is(err, io.EOF) {
-			if _, err = stream.Recv(); err != nil && !errors.Is(err, io.EOF) {
-				b.Fatal(err)
-			}
-		}
+		require.ErrorIs(tb, err, io.EOF)
 	}
 }
