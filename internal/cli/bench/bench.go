@@ -90,7 +90,7 @@ func (o *Options) Run(ctx context.Context) error {
 		return err
 	}
 	build := time.Since(start)
-	s, err := o.subject(p)
+	s, err := o.subject(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -111,13 +111,13 @@ type subject struct {
 	n     int // runs so far
 }
 
-func (o *Options) subject(p *project.Project) (*subject, error) {
+func (o *Options) subject(ctx context.Context, p *project.Project) (*subject, error) {
 	bounds := input.Bounds{Limits: p.Manifest.Limits}
 	if err := bounds.Override(o.Limits); err != nil {
 		return nil, err
 	}
 	prog := p.Loaded.Program
-	inputs, err := p.InputReader(o.App).Inputs(prog.Params(), o.InputFile, o.Inputs)
+	inputs, err := p.InputReader(o.App).Inputs(ctx, prog.Params(), o.InputFile, o.Inputs)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package input
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,13 +35,13 @@ type Reader struct {
 
 // Inputs joins a file of inputs, "" for none, and pairs of the form name=value, which win, into the JSON object that main gets.
 // Whether the names fit main is left to Program.Bind.
-func (r Reader) Inputs(params []runtime.Param, file string, pairs []string) (runtime.Payload, error) {
+func (r Reader) Inputs(ctx context.Context, params []runtime.Param, file string, pairs []string) (runtime.Payload, error) {
 	fields, err := r.defaults(params)
 	if err != nil {
 		return nil, err
 	}
 	if file != "" {
-		if err := r.file(file, fields); err != nil {
+		if err := r.file(ctx, file, fields); err != nil {
 			return nil, err
 		}
 	}
@@ -54,7 +55,7 @@ func (r Reader) Inputs(params []runtime.Param, file string, pairs []string) (run
 			return nil, cli.Usagef("give it once", "--input %s is given twice", name)
 		}
 		given[name] = true
-		v, err := r.value(name, text, isText(params, name))
+		v, err := r.value(ctx, name, text, isText(params, name))
 		if err != nil {
 			return nil, err
 		}
@@ -95,12 +96,12 @@ func isText(params []runtime.Param, name string) bool {
 }
 
 // value reads one value: @path is a file's content, @@ stands for a leading @.
-func (r Reader) value(name, text string, asText bool) (runtime.Payload, error) {
+func (r Reader) value(ctx context.Context, name, text string, asText bool) (runtime.Payload, error) {
 	if rest, ok := strings.CutPrefix(text, "@"); ok {
 		if strings.HasPrefix(rest, "@") {
 			return textPayload(rest)
 		}
-		return r.content(name, rest)
+		return r.content(ctx, name, rest)
 	}
 	if !utf8.ValidString(text) {
 		return nil, cli.Usagef("pass bytes in another encoding as base64", "--input %s is not UTF-8", name)
@@ -113,8 +114,11 @@ func (r Reader) value(name, text string, asText bool) (runtime.Payload, error) {
 	return textPayload(text)
 }
 
-func (r Reader) content(name, path string) (runtime.Payload, error) {
-	raw, err := r.read(path)
+func (r Reader) content(ctx context.Context, name, path string) (runtime.Payload, error) {
+	raw, err := r.read(ctx, path)
+	if ctx.Err() != nil {
+		return nil, err
+	}
 	if err != nil {
 		return nil, cli.Usagef(fmt.Sprintf("a value that starts with @ is a file; write @@ for the character: --input %s=@@%s", name, path),
 			"--input %s: %v", name, err)
@@ -130,8 +134,11 @@ func fileText(name, path string, raw []byte) (runtime.Payload, error) {
 	return textPayload(string(raw))
 }
 
-func (r Reader) file(path string, fields map[string]runtime.Payload) error {
-	raw, err := r.read(path)
+func (r Reader) file(ctx context.Context, path string, fields map[string]runtime.Payload) error {
+	raw, err := r.read(ctx, path)
+	if ctx.Err() != nil {
+		return err
+	}
 	if err != nil {
 		return cli.Usagef("give the path of a JSON file with one object", "--input-file: %v", err)
 	}
@@ -145,8 +152,27 @@ func (r Reader) file(path string, fields map[string]runtime.Payload) error {
 	return json.Unmarshal(doc, &fields)
 }
 
-// read reads a regular file, or In, of at most MaxFileBytes.
-func (r Reader) read(path string) ([]byte, error) {
+// read reads a file, or In, of at most MaxFileBytes. When ctx ends it leaves the reading behind: nobody can end the opening of
+// a pipe that has no writer.
+func (r Reader) read(ctx context.Context, path string) ([]byte, error) {
+	type content struct {
+		raw []byte
+		err error
+	}
+	done := make(chan content, 1)
+	go func() {
+		raw, err := r.readAll(path)
+		done <- content{raw, err}
+	}()
+	select {
+	case c := <-done:
+		return c.raw, c.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w while reading %s", runtime.ErrCancelled(), path)
+	}
+}
+
+func (r Reader) readAll(path string) ([]byte, error) {
 	if path == "-" {
 		return limited(r.In, "standard input")
 	}

@@ -45,7 +45,7 @@ func TestInputsAreJSONWhereTheyParseAndNoStringIsWanted(t *testing.T) {
 		"unknown=1":                    `{"unknown":1}`,
 		"any=@-":                       `{"any":"from stdin"}`,
 	} {
-		got, err := r.Inputs(params(), "", []string{pair})
+		got, err := r.Inputs(t.Context(), params(), "", []string{pair})
 		require.NoError(t, err, pair)
 		require.Equal(t, want, got.String(), pair)
 	}
@@ -56,7 +56,7 @@ func TestDefaultsOfTheManifestGiveWay(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "in.json"), []byte(`{"number": 2, "any": 2}`), 0o600))
 	r := Reader{Dir: dir, Defaults: runtime.Payload(`{"text":"manifest","number":1,"of_another_pattern":1}`)}
-	got, err := r.Inputs(params(), "in.json", []string{"any=3"})
+	got, err := r.Inputs(t.Context(), params(), "in.json", []string{"any=3"})
 	require.NoError(t, err)
 	require.Equal(t, `{"any":3,"number":2,"text":"manifest"}`, got.String())
 }
@@ -73,7 +73,7 @@ func TestWrongInputsAreUsageErrors(t *testing.T) {
 		"any=@latin1": "latin1 is not UTF-8",
 		"any=\xe9":    "is not UTF-8",
 	} {
-		_, err := r.Inputs(params(), "", []string{pair})
+		_, err := r.Inputs(t.Context(), params(), "", []string{pair})
 		require.ErrorAs(t, err, new(*cli.UsageError), pair)
 		require.ErrorContains(t, err, want, pair)
 	}
@@ -112,7 +112,7 @@ func TestAnInputWhoseDefaultIsAFileIsItsContent(t *testing.T) {
 		`{"doc":"another\n"}`:      {"doc=@other.md"},
 		`{"doc":"7"}`:              {"doc=7"},
 	} {
-		got, err := r.Inputs(params, "", pairs)
+		got, err := r.Inputs(t.Context(), params, "", pairs)
 		require.NoError(t, err, want)
 		require.Equal(t, want, got.String())
 	}
@@ -132,7 +132,7 @@ func TestAFileThatIsADefaultStaysInItsPackage(t *testing.T) {
 		"bytes":      "not UTF-8",
 	} {
 		params := []runtime.Param{{Name: "doc", Default: builtins.FileInput{Path: name}}}
-		_, err := Reader{Dir: dir, Package: dir, Main: "main.star"}.Inputs(params, "", nil)
+		_, err := Reader{Dir: dir, Package: dir, Main: "main.star"}.Inputs(t.Context(), params, "", nil)
 		require.ErrorContains(t, err, want)
 		require.NotContains(t, err.Error(), "not yours")
 	}

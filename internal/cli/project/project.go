@@ -119,11 +119,14 @@ func declared(app *cli.App, path, agentsFile string) (*manifest.Manifest, error)
 		return m, err
 	}
 	agents, err := manifest.LoadAgents(absolute(app, agentsFile))
+	if _, wrong := errors.AsType[*manifest.Error](err); wrong {
+		return nil, err
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, cli.Usagef("give the path of a TOML file with [agents.NAME] tables", "--agents: there is no file %s", agentsFile)
+		err = errors.New("there is no file " + agentsFile)
 	}
 	if err != nil {
-		return nil, err
+		return nil, cli.Usagef("give the path of a TOML file with [agents.NAME] tables", "--agents: %v", err)
 	}
 	return m.WithAgents(agents), nil
 }

@@ -98,7 +98,7 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j, err := o.job(p)
+	j, err := o.job(ctx, p)
 	if err != nil {
 		return p.Sourced(err)
 	}
@@ -120,7 +120,7 @@ type job struct {
 }
 
 // job checks everything that can be checked before an agent starts.
-func (o *Options) job(p *project.Project) (*job, error) {
+func (o *Options) job(ctx context.Context, p *project.Project) (*job, error) {
 	j := &job{timeout: o.Timeout, bounds: input.Bounds{Limits: p.Manifest.Limits}}
 	if j.timeout == 0 {
 		j.timeout = p.Manifest.Run.Timeout
@@ -138,7 +138,7 @@ func (o *Options) job(p *project.Project) (*job, error) {
 	prog := p.Loaded.Program
 	r := p.InputReader(o.App)
 	var err error
-	if j.inputs, err = r.Inputs(prog.Params(), o.InputFile, o.Inputs); err != nil {
+	if j.inputs, err = r.Inputs(ctx, prog.Params(), o.InputFile, o.Inputs); err != nil {
 		return nil, err
 	}
 	return j, prog.Bind(j.inputs)
