@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/parallax-run/parallax/plugins/agent/agentpb"
@@ -56,6 +57,13 @@ func (f *files) make() error {
 		}
 	}
 	return nil
+}
+
+// all lists the directories that hold everything of this host.
+func (f *files) all() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.DeleteFunc([]string{f.root, f.sockets}, func(dir string) bool { return dir == "" })
 }
 
 func (f *files) remove() error {

@@ -117,7 +117,7 @@ func New(o Options) *Host {
 	h := &Host{opts: o, log: o.Log, agents: make(map[string]*member), procs: make(map[string]*process), pace: defaultPace()}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.files.base = o.TempDir
-	h.spawner.log = o.Log
+	h.spawner.log, h.spawner.dirs = o.Log, h.files.all
 	for _, cfg := range o.Agents {
 		h.agents[cfg.Name] = newMember(h, cfg)
 		h.names = append(h.names, cfg.Name)

@@ -13,7 +13,8 @@ import (
 
 // keeper is a shell that outlives a killed host for a moment. The kernel then kills the agents, but not their children, and
 // nothing else is left to do that: the keeper kills the agents' groups, and what carries the host's mark, when its stdin ends. It
-// looks for those until there are none, because one may start another while it is being looked for.
+// looks for those until there are none, because one may start another while it is being looked for. Then it removes the host's
+// temporary directories.
 type keeper struct {
 	cmd *exec.Cmd
 
@@ -21,8 +22,10 @@ type keeper struct {
 	stdin io.WriteCloser
 }
 
-// keeperScript reads "+ PID" and "- PID" lines. Its argument is the host's token.
+// keeperScript reads "+ PID" and "- PID" lines. Its arguments are the host's token and temporary directories.
 const keeperScript = `
+token=$1
+shift
 live=" "
 while read -r op id; do
 	case $op in
@@ -30,11 +33,11 @@ while read -r op id; do
 	-) case $live in *" $id "*) live="${live%% $id *} ${live#* $id }" ;; esac ;;
 	esac
 done
-[ "$live" = " " ] && exit 0
-for id in $live; do kill -9 -- "-$id"; done 2>/dev/null
 rounds=0
+[ "$live" = " " ] && rounds=100
+for id in $live; do kill -9 -- "-$id"; done 2>/dev/null
 while [ $rounds -lt 100 ]; do
-	marked=$(grep -ls "` + markName + `=$1[.]" /proc/[0-9]*/environ 2>/dev/null)
+	marked=$(grep -ls "` + markName + `=$token[.]" /proc/[0-9]*/environ 2>/dev/null)
 	[ -z "$marked" ] && break
 	for environ in $marked; do
 		pid=${environ#/proc/}
@@ -42,16 +45,16 @@ while [ $rounds -lt 100 ]; do
 	done 2>/dev/null
 	rounds=$((rounds + 1))
 done
-exit 0
+rm -rf -- "$@"
 `
 
-func startKeeper(token string) (*keeper, error) {
+func startKeeper(token string, dirs []string) (*keeper, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	cmd := exec.Command("/bin/sh", "-c", keeperScript, "parallax-keeper", token)
+	cmd := exec.Command("/bin/sh", append([]string{"-c", keeperScript, "parallax-keeper", token}, dirs...)...)
 	cmd.Stdin = r
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=/usr/bin:/bin"}

@@ -13,7 +13,8 @@ import (
 // spawner starts all agent processes from one OS thread that lives as long as the Host: on Linux the kernel kills a child
 // when the thread that started it ends, and Go ends threads as it likes.
 type spawner struct {
-	log *slog.Logger
+	log  *slog.Logger
+	dirs func() []string // the host's temporary directories, for the keeper
 
 	mu     sync.Mutex
 	token  string // of this host, in the marks of all its processes
@@ -53,7 +54,7 @@ func (s *spawner) start(cmd *exec.Cmd) error {
 	if s.jobs == nil {
 		s.jobs, s.done = make(chan job), make(chan struct{})
 		go s.run(s.jobs, s.done)
-		k, err := startKeeper(s.token)
+		k, err := startKeeper(s.token, s.dirs())
 		if err != nil {
 			s.log.Warn("children of agents will outlive a killed host", slog.Any("error", err))
 		}
