@@ -88,6 +88,9 @@ func syntaxError(err error) error {
 	return err
 }
 
+// maxFindings is how many unresolved names of one file are told; looking for what was meant takes time for each.
+const maxFindings = 100
+
 // compile guards, resolves and compiles a file against the names it may use. The guard rewrites a tree of its own, so that
 // others may still read f.Syntax.
 func (f *File) compile(env Environment) (*starlark.Program, error) {
@@ -105,7 +108,7 @@ func (f *File) compile(env Environment) (*starlark.Program, error) {
 		return nil, syntaxError(err)
 	}
 	wrong := &SourceError{}
-	for _, e := range list {
+	for _, e := range list[:min(len(list), maxFindings)] {
 		finding := Finding{Code: "resolve", Pos: e.Pos, Message: e.Msg}
 		if name, ok := strings.CutPrefix(e.Msg, "undefined: "); ok {
 			finding.Code = "undefined"

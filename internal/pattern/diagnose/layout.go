@@ -1,13 +1,16 @@
 package diagnose
 
 import (
+	"slices"
 	"strings"
 )
 
 // layout looks at brackets, indentation and blocks, given the place where reading ended and what the interpreter said there.
 func (p *page) layout(at int, message string) {
-	for _, i := range p.open {
-		p.unclosedBracket(i)
+	if !slices.ContainsFunc(p.found, func(f Finding) bool { return f.Code == "unclosed-string" }) {
+		for _, i := range p.open {
+			p.unclosedBracket(i)
+		}
 	}
 	if strings.HasPrefix(message, "unindent") || strings.Contains(message, "got indent") || p.mixed() {
 		p.indentation(at, message)
@@ -116,7 +119,7 @@ func (p *page) emptyBlock(at int, atEnd bool) {
 		if n+1 < len(p.lines) && p.lines[n+1].width > l.width {
 			return
 		}
-		if next := p.lines[min(n+1, len(p.lines)-1)]; n+1 < len(p.lines) && !p.toks[next.first].is("else", "elif", "except", "finally", "def", "return", "if", "for", "@", "load") && next.width == l.width && l.width == 0 {
+		if next := p.lines[min(n+1, len(p.lines)-1)]; n+1 < len(p.lines) && !p.toks[next.first].is("else", "elif", "except", "finally", "def", "@", "load") && next.width == l.width && l.width == 0 {
 			p.report("indentation", p.toks[next.first].start, risky(Edit{next.start, next.start, unit}))
 			return
 		}

@@ -38,12 +38,17 @@ func (p *page) misplaced(i int, f runtime.Finding) bool {
 
 // while counts, for every loop must end.
 func (p *page) while(i int, l line) {
-	n := p.toks[i].line
-	colon := p.suiteColon(n)
+	colon := p.suiteColon(p.toks[i].line)
 	if i != l.first || colon < 0 {
 		p.report("while", p.toks[i].start, nil)
 		return
 	}
+	p.report("while", p.toks[i].start, risky(p.rounds(i, colon, l)))
+}
+
+// rounds writes the head of a while as a for that breaks.
+func (p *page) rounds(i, colon int, l line) Edit {
+	n := p.toks[i].line
 	cond := p.between(i+1, colon)
 	s := "for _ in range(1000):"
 	if inner := l.indent + unit; cond != "True" && cond != "1" && cond != "(True)" {
@@ -62,7 +67,7 @@ func (p *page) while(i int, l line) {
 			s += " "
 		}
 	}
-	p.report("while", p.toks[i].start, risky(Edit{p.toks[i].start, end, s}))
+	return Edit{p.toks[i].start, end, s}
 }
 
 // topControl moves a statement that decides or repeats into a function, with the names that it works on.
@@ -102,6 +107,9 @@ func (p *page) isSetup(n int, names []string) bool {
 	return slices.Contains(names, p.toks[l.first].raw)
 }
 
+// maxEdits is how many places a fix may change.
+const maxEdits = 500
+
 // reassigned gives the second value of a global a name of its own, from there on.
 func (p *page) reassigned(i int, l line) {
 	t := p.toks[i]
@@ -118,7 +126,11 @@ func (p *page) reassigned(i int, l line) {
 			edits = append(edits, u.replace(fresh))
 		}
 	}
-	p.say("reassigned", t.start, t.raw+" has a value already, and globals keep theirs", risky(edits...))
+	fix := risky(edits...)
+	if len(edits) > maxEdits {
+		fix = nil
+	}
+	p.say("reassigned", t.start, t.raw+" has a value already, and globals keep theirs", fix)
 }
 
 func (p *page) has(name string) bool {

@@ -28,7 +28,7 @@ var renamed = map[string]string{
 
 // unresolved looks at names that mean nothing, and at statements where none may be.
 func (p *page) unresolved(list []runtime.Finding) {
-	for _, f := range list {
+	for _, f := range list[:min(len(list), maxFindings)] {
 		at := p.offset(f.Pos)
 		i := p.tokenAt(at)
 		switch {
@@ -76,7 +76,11 @@ func (p *page) undefined(i int, f runtime.Finding) {
 		return
 	}
 	out := Finding{Code: f.Code, Offset: t.start, Message: t.raw + " is not defined", Hint: f.Hint}
-	near, meant := strings.CutPrefix(f.Hint, "did you mean ")
+	if _, guess, ok := strings.Cut(f.Message, " (did you mean "); ok && out.Hint == "" {
+		guess, _, _ = strings.Cut(guess, "?")
+		out.Hint = "did you mean " + guess + "?"
+	}
+	near, meant := strings.CutPrefix(out.Hint, "did you mean ")
 	if near = strings.TrimSuffix(near, "?"); meant && near != "" {
 		out.Fix = risky(t.replace(near))
 		out.Fix.Rewrite = rewrite(p.src, out.Fix.Edits)

@@ -134,6 +134,10 @@ func (p *page) walrus(i int, l line) {
 	}
 	end := p.exprEnd(i+1, l.last, []string{",", ":", "for", "if", ";"})
 	first := p.toks[l.first]
+	if colon := p.suiteColon(name.line); first.is("while") && colon > i {
+		p.report("walrus", p.toks[i].start, risky(p.rounds(l.first, colon, l)))
+		return
+	}
 	if first.is("elif", "while", "else", "def") || p.find(l.first, l.last, "lambda") >= 0 || p.inComprehension(i, l) {
 		p.report("walrus", p.toks[i].start, nil)
 		return

@@ -119,7 +119,11 @@ func (p *page) statements() []statement {
 				from = i + 1
 			}
 		}
-		all = append(all, statement{from, l.last, n, from == l.first, from == l.first})
+		last := l.last
+		if last-1 > from && p.toks[last-1].is(";") {
+			last--
+		}
+		all = append(all, statement{from, last, n, from == l.first, from == l.first})
 	}
 	return all
 }

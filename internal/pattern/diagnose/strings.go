@@ -14,7 +14,7 @@ func (p *page) texts() {
 		}
 		switch {
 		case !t.closed:
-			p.unclosed(t)
+			p.unclosed(i)
 		case t.quote == "`":
 			p.template("template-string", t)
 		case strings.ContainsAny(t.prefix, "fFtT"):
@@ -27,7 +27,21 @@ func (p *page) texts() {
 	}
 }
 
-func (p *page) unclosed(t token) {
+// unclosed closes a string before the brackets and commas that end its line. One that began in the middle of the line may be the end of an
+// earlier one, which was closed too late.
+func (p *page) unclosed(i int) {
+	t := p.toks[i]
+	for k := p.bounds(i).first; k+1 < i && !p.spent(); k++ {
+		early := p.toks[k]
+		if early.kind != text || early.quote != t.quote || !p.adjacent(k) || p.toks[k+1].kind != word {
+			continue
+		}
+		if n := strings.IndexAny(early.body(), "),]"); n >= 0 {
+			at := early.end - len(early.quote) - len(early.body()) + n
+			p.report("unclosed-string", early.start, risky(Edit{at, at, early.quote}))
+			return
+		}
+	}
 	if len(t.quote) == 3 || t.quote == "`" {
 		p.report("unclosed-string", t.start, risky(Edit{t.end, t.end, t.quote}))
 		return

@@ -35,6 +35,7 @@ type walker struct {
 	own   map[string]bool   // names that the file defines or loads
 	kinds map[string]string // of global and local names that only ever hold one kind of value
 	at    func(syntax.Position) int
+	depth int // of the search for a kind
 	way   []syntax.Node
 }
 
@@ -191,6 +192,9 @@ func (w *walker) index(f *syntax.File) {
 	}
 }
 
+// maxDepth is how deep an expression is looked into for its kind.
+const maxDepth = 16
+
 // stringMethods give strings, and intResults integers.
 var (
 	stringMethods = []string{"strip", "lstrip", "rstrip", "lower", "upper", "title", "capitalize", "replace", "format", "join", "removeprefix", "removesuffix"}
@@ -199,6 +203,11 @@ var (
 
 // kind is the type that an expression certainly has, or "".
 func (w *walker) kind(x syntax.Expr) string {
+	if w.depth > maxDepth {
+		return "" // long sums would be looked through again at each of their parts
+	}
+	w.depth++
+	defer func() { w.depth-- }()
 	switch x := x.(type) {
 	case *syntax.ParenExpr:
 		return w.kind(x.X)

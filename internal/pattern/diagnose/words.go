@@ -246,7 +246,7 @@ func (p *page) imports(st statement) {
 	case len(mods) > 0 && gone:
 		p.report("import", at, safe(p.span(st)))
 		return
-	case len(names) > 0 && strings.HasPrefix(mods[0], "."):
+	case len(names) > 0 && len(mods) > 0 && strings.HasPrefix(mods[0], "."):
 		file := strings.TrimSuffix(strings.ReplaceAll(strings.TrimLeft(mods[0], "./"), ".", "/"), "/js")
 		quoted := `"` + strings.Join(names, `", "`) + `"`
 		if e, ok := p.instead(st, `load(":`+file+`.star", `+quoted+")"); ok && file != "" {
@@ -478,6 +478,9 @@ func (p *page) otherwise(st statement) {
 	if st.first+1 < st.last && p.toks[st.first+1].is("if") {
 		p.report("else-if", p.toks[st.first].start, safe(Edit{p.toks[st.first].start, p.toks[st.first+1].end, "elif"}))
 		return
+	}
+	if st.last == st.first+1 {
+		p.colon(st)
 	}
 	if st.lead {
 		p.loopElse(st)
