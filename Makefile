@@ -48,12 +48,16 @@ demo: build ## review this repository with a team of agents; needs no key and no
 	$(BUILD) -o examples/review/bin/ ./examples/review/agents/...
 	bin/parallax run examples/review/review.star
 
-test: vet race fuzz lint ## all tests with the race detector, vet, short fuzzing, lint
+test: vet race hostile fuzz lint ## all tests with the race detector, vet, hostile scripts, short fuzzing, lint
 
 .PHONY: race
 race:
 	@$(if $(CC_FOUND),,echo "no C compiler ($$(go env CC)): the tests run without the race detector" >&2)
 	$(TEST) $(PKGS)
+
+.PHONY: hostile
+hostile: # bounds of time and memory, so without the race detector
+	go test -vet=off -count=1 -run Hostile ./cmd/parallax
 
 quick: ## the tests without the race detector, from the cache where nothing changed
 	go test -vet=off -short $(PKGS)
