@@ -72,6 +72,38 @@ func TestHostileSources(t *testing.T) {
 	}
 }
 
+// TestHostileLoads are ways out of the package through load(). The file they want would end the run with exit 0.
+func TestHostileLoads(t *testing.T) {
+	t.Parallel()
+	outside := t.TempDir()
+	secret := filepath.Join(outside, "secret.star")
+	require.NoError(t, os.WriteFile(secret, []byte("x = 'outside'\n"), 0o600))
+	for name, c := range map[string]struct {
+		label string
+		make  func(dir string) error
+	}{
+		"absolute":        {label: secret},
+		"parent":          {label: "//../" + filepath.Base(outside) + "/secret.star"},
+		"parent, sibling": {label: ":../secret.star"},
+		"symlink":         {":link.star", func(dir string) error { return os.Symlink(secret, filepath.Join(dir, "link.star")) }},
+		"linked folder":   {"//sub/secret.star", func(dir string) error { return os.Symlink(outside, filepath.Join(dir, "sub")) }},
+		"device":          {":zero.star", func(dir string) error { return os.Symlink("/dev/zero", filepath.Join(dir, "zero.star")) }},
+		"FIFO":            {":pipe.star", func(dir string) error { return syscall.Mkfifo(filepath.Join(dir, "pipe.star"), 0o600) }},
+		"folder":          {":folder.star", func(dir string) error { return os.Mkdir(filepath.Join(dir, "folder.star"), 0o700) }},
+		"itself":          {label: ":hostile.star"},
+		"another scheme":  {label: "file://" + secret},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if c.make != nil {
+				require.NoError(t, c.make(dir))
+			}
+			containedIn(t, dir, fmt.Sprintf("load(%q, \"x\")\n\ndef main():\n    return x\n", c.label))
+		})
+	}
+}
+
 func nested(n int) string {
 	var b strings.Builder
 	b.WriteString("def main():\n")
@@ -81,10 +113,14 @@ func nested(n int) string {
 	return b.String() + "x\n"
 }
 
-// contained runs a script as parallax runs one from elsewhere.
 func contained(t *testing.T, script string) {
 	t.Helper()
-	dir := t.TempDir()
+	containedIn(t, t.TempDir(), script)
+}
+
+// containedIn runs a script in dir as parallax runs one from elsewhere.
+func containedIn(t *testing.T, dir, script string) {
+	t.Helper()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "hostile.star"), []byte(script), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "parallax.toml"), []byte("[agents.echo]\nuse = \"mock\"\necho = true\n"), 0o600))
 	self, err := os.Executable()
