@@ -364,7 +364,7 @@ func requireNobody(t *testing.T, dir string) {
 // processes lists the processes of runs in dir: agents and their children work there or below, and inherit it as TMPDIR.
 func processes(t *testing.T, dir string) []string {
 	t.Helper()
-	real, err := filepath.EvalSymlinks(dir)
+	where, err := filepath.EvalSymlinks(dir)
 	require.NoError(t, err)
 	stats, err := filepath.Glob("/proc/[0-9]*")
 	require.NoError(t, err)
@@ -375,7 +375,7 @@ func processes(t *testing.T, dir string) []string {
 		}
 		cwd, _ := os.Readlink(filepath.Join(p, "cwd")) // a process that has ended has none
 		env, _ := os.ReadFile(filepath.Join(p, "environ"))
-		if cwd == real || strings.HasPrefix(cwd, real+"/") || bytes.Contains(env, []byte(dir)) {
+		if cwd == where || strings.HasPrefix(cwd, where+"/") || bytes.Contains(env, []byte(dir)) {
 			line, _ := os.ReadFile(filepath.Join(p, "cmdline"))
 			found = append(found, filepath.Base(p)+" "+string(bytes.ReplaceAll(line, []byte{0}, []byte{' '})))
 		}
@@ -386,8 +386,10 @@ func processes(t *testing.T, dir string) []string {
 // TestAnAnswerCannotCommandTheTerminal is about answers that are the result; everywhere else they are one line of clean text.
 func TestAnAnswerCannotCommandTheTerminal(t *testing.T) {
 	t.Parallel()
-	dir := project(t, map[string]string{"parallax.toml": "[agents.evil]\nuse = \"mock\"\nanswer = \"a\\u001b]0;owned\\u0007\\u001b[2Jb\"\n",
-		"main.star": "def main():\n    return agent(\"evil\").ask(\"x\").value\n"})
+	dir := project(t, map[string]string{
+		"parallax.toml": "[agents.evil]\nuse = \"mock\"\nanswer = \"a\\u001b]0;owned\\u0007\\u001b[2Jb\"\n",
+		"main.star":     "def main():\n    return agent(\"evil\").ask(\"x\").value\n",
+	})
 	s := terminal(t, dir, nil, "run", "-q", "main.star")
 	require.Zero(t, s.Wait(t).ExitCode())
 	require.Contains(t, s.Screen.String(), "a\uFFFD]0;owned\uFFFD\uFFFD[2Jb")

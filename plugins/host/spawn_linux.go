@@ -43,7 +43,7 @@ const (
 )
 
 // killWith kills every process with an entry in its environment once, and says whether there were any.
-func killWith(entry []byte) (any bool) {
+func killWith(entry []byte) (found bool) {
 	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, path := range environs {
 		env, err := os.ReadFile(path)
@@ -51,11 +51,11 @@ func killWith(entry []byte) (any bool) {
 			continue
 		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
-			any = true
+			found = true
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}
 	}
-	return any
+	return found
 }
 
 // hasEntry looks for an entry of an environment, which ends with a zero byte.
