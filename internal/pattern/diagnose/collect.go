@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // opens gives the bracket around token i on its line, or -1.
@@ -268,19 +269,19 @@ func (p *page) dropOnly(l line) Edit {
 }
 
 var (
-	underscored = regexp.MustCompile(`^[0-9a-fA-FxXoObB.]+(_[0-9a-fA-F.eE]+)+$`)
-	suffixed    = regexp.MustCompile(`^([0-9]+|[0-9]*\.[0-9]+)(n|L|l|u|U|f|F|LL|ul|UL)$`)
-	oldOctal    = regexp.MustCompile(`^0[0-7]+$`)
+	underscored = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-fA-FxXoObB.]+(_[0-9a-fA-F.eE]+)+$`) })
+	suffixed    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]+|[0-9]*\.[0-9]+)(n|L|l|u|U|f|F|LL|ul|UL)$`) })
+	oldOctal    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^0[0-7]+$`) })
 )
 
 // number looks at how other languages write one.
 func (p *page) number(t token) {
 	switch {
-	case underscored.MatchString(t.raw):
+	case underscored().MatchString(t.raw):
 		p.report("number", t.start, safe(t.replace(strings.ReplaceAll(t.raw, "_", ""))))
-	case suffixed.MatchString(t.raw):
-		p.report("number", t.start, safe(t.replace(suffixed.FindStringSubmatch(t.raw)[1])))
-	case oldOctal.MatchString(t.raw) && t.raw != "00" && t.raw != "0":
+	case suffixed().MatchString(t.raw):
+		p.report("number", t.start, safe(t.replace(suffixed().FindStringSubmatch(t.raw)[1])))
+	case oldOctal().MatchString(t.raw) && t.raw != "00" && t.raw != "0":
 		p.report("number", t.start, risky(t.replace("0o"+strings.TrimLeft(t.raw, "0"))))
 	}
 }

@@ -10,7 +10,7 @@ func Markdown(lang Language) string {
 	var b strings.Builder
 	b.WriteString("# Diagnostics\n\nWhat `parallax check` and `parallax run` find, by code. `parallax explain CODE` prints one of these pages. " +
 		"`parallax check --fix` makes the changes that are\nsafe; `parallax check --json` prints findings as `docs/schemas/check.schema.json` describes.\n")
-	for _, p := range sortedPages {
+	for _, p := range sortedPages() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s.", p.Code, sentence(p.Why))
 		if p.Hint != "" {
 			fmt.Fprintf(&b, " %s.", sentence(p.Hint))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Page is the manual page of a code.
@@ -19,17 +20,19 @@ type Page struct {
 
 // pageOf is the page of a code; an unknown one has an empty page.
 func pageOf(code string) Page {
-	i, ok := slices.BinarySearchFunc(sortedPages, code, func(p Page, code string) int { return strings.Compare(p.Code, code) })
+	i, ok := slices.BinarySearchFunc(sortedPages(), code, func(p Page, code string) int { return strings.Compare(p.Code, code) })
 	if !ok {
 		return Page{Code: code}
 	}
-	return sortedPages[i]
+	return sortedPages()[i]
 }
 
-var sortedPages = slices.SortedFunc(slices.Values(allPages()), func(a, b Page) int { return strings.Compare(a.Code, b.Code) })
+var sortedPages = sync.OnceValue(func() []Page {
+	return slices.SortedFunc(slices.Values(allPages()), func(a, b Page) int { return strings.Compare(a.Code, b.Code) })
+})
 
 // Pages gives all manual pages, in the order of their codes.
-func Pages() []Page { return slices.Clone(sortedPages) }
+func Pages() []Page { return slices.Clone(sortedPages()) }
 
 // Lookup gives the manual page of a code.
 func Lookup(code string) (Page, bool) {

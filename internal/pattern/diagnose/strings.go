@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // texts looks at the strings of a text that cannot be read.
@@ -196,34 +197,34 @@ func splitField(s string) (expr, conversion, spec string) {
 }
 
 var (
-	rounded = regexp.MustCompile(`^[+ ]?,?(?:0?\d+)?,?\.(\d{1,2})[fFgeE]$`)
-	percent = regexp.MustCompile(`^\.(\d{1,2})%$`)
-	padded  = regexp.MustCompile(`^(0|[<>^])?(\d{1,4})[ds]?$`)
-	cut     = regexp.MustCompile(`^\.(\d{1,4})s?$`)
-	verb    = regexp.MustCompile(`^#?[xXoeEg]$`)
+	rounded = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[+ ]?,?(?:0?\d+)?,?\.(\d{1,2})[fFgeE]$`) })
+	percent = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\.(\d{1,2})%$`) })
+	padded  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(0|[<>^])?(\d{1,4})[ds]?$`) })
+	cut     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\.(\d{1,4})s?$`) })
+	verb    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^#?[xXoeEg]$`) })
 )
 
 // formatted gives an expression for a value in a Python format, what to write behind it, and whether it shows the same.
 func formatted(expr, spec string) (value, after string, same bool) {
-	if m := rounded.FindStringSubmatch(spec); m != nil {
+	if m := rounded().FindStringSubmatch(spec); m != nil {
 		if m[1] == "0" {
 			return "int(math.round(" + expr + "))", "", false
 		}
 		return "math.round(" + expr + ", " + m[1] + ")", "", false
 	}
-	if m := percent.FindStringSubmatch(spec); m != nil {
+	if m := percent().FindStringSubmatch(spec); m != nil {
 		return "math.round((" + expr + ") * 100, " + m[1] + ")", "%", false
 	}
-	if m := padded.FindStringSubmatch(spec); m != nil {
+	if m := padded().FindStringSubmatch(spec); m != nil {
 		return pad(expr, m[1], m[2]), "", false
 	}
-	if m := cut.FindStringSubmatch(spec); m != nil {
+	if m := cut().FindStringSubmatch(spec); m != nil {
 		return "str(" + expr + ")[:" + m[1] + "]", "", true
 	}
 	switch {
 	case spec == "" || spec == "d" || spec == "s":
 		return expr, "", true
-	case verb.MatchString(spec):
+	case verb().MatchString(spec):
 		return fmt.Sprintf(`("%%%s" %% (%s))`, strings.TrimPrefix(spec, "#"), expr), "", true
 	}
 	return expr, "", false
