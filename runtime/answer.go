@@ -124,6 +124,7 @@ type AgentInfo struct {
 	Capabilities []string      // as parallax.toml declares them
 	Idempotent   bool          // safe to call again after a lost answer: the engine may retry without the script's consent
 	Timeout      time.Duration // the configuration's own default; zero means none
+	Instant      bool          // it answers at once: nobody need do something else meanwhile
 }
 
 func appendField(b []byte, name, s string) []byte {

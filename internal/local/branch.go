@@ -15,7 +15,9 @@ type branch struct {
 	run   *Run
 	ctx   context.Context // ends when the branch's fork is cancelled, or one above it
 	path  runtime.Path
-	n     int // effects and forks so far
+	fork  *group // whose branch this is, nil for main
+	idle  bool   // it has let the next one begin
+	n     int    // effects and forks so far
 	now   time.Time
 	depth int // child runs above
 }
@@ -23,8 +25,11 @@ type branch struct {
 // Do implements runtime.Effects.
 func (b *branch) Do(e runtime.Effect) (runtime.Payload, error) {
 	b.n++
-	if err := b.Checkpoint(); err != nil {
+	if err := b.stopped(); err != nil {
 		return nil, err
+	}
+	if b.waits(e) {
+		b.yield()
 	}
 	p, err := b.do(runtime.Address{Path: b.path, N: b.n}, e)
 	b.tick()
@@ -54,8 +59,36 @@ func (b *branch) do(at runtime.Address, e runtime.Effect) (runtime.Payload, erro
 	return nil, fmt.Errorf("the engine does not know the effect %T", e)
 }
 
+// waits says that an effect may take long.
+func (b *branch) waits(e runtime.Effect) bool {
+	switch e := e.(type) {
+	case runtime.Emit, runtime.Budget, runtime.AgentLookup:
+		return false
+	case runtime.AgentCall:
+		info, _ := b.x.Agents.Info(e.Agent)
+		return !info.Instant
+	case runtime.Sleep, runtime.WaitSignal, runtime.Approval, runtime.ChildRun:
+		return true
+	}
+	return true
+}
+
+// yield lets the next branch of the fork begin beside this one.
+func (b *branch) yield() {
+	if b.fork != nil && !b.idle {
+		b.idle = true
+		b.fork.more()
+	}
+}
+
 // Checkpoint implements runtime.Effects.
 func (b *branch) Checkpoint() error {
+	b.yield()
+	return b.stopped()
+}
+
+// stopped gives the reason why the branch must end, if there is one.
+func (b *branch) stopped() error {
 	if b.ctx.Err() == nil {
 		return nil
 	}

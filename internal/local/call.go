@@ -65,9 +65,9 @@ func (b *branch) attempt(at runtime.Address, c runtime.Call) (runtime.Answer, er
 	answer, callErr := b.x.Agents.Call(ctx, c)
 	b.settle(at, hold, answer.Usage)
 	if callErr == nil {
-		return answer, b.Checkpoint()
+		return answer, b.stopped()
 	}
-	if err := b.Checkpoint(); err != nil {
+	if err := b.stopped(); err != nil {
 		return answer, err
 	}
 	if why, ok := errors.AsType[*runtime.Error](context.Cause(ctx)); ok {

@@ -9,7 +9,9 @@ import (
 	"github.com/parallax-run/parallax/runtime"
 )
 
-// group is a running fork. Workers take indices in order, so at most Limit branches live and none is started early.
+// group is a running fork. Workers take indices in order, so at most Limit branches live and none is started early. There is one
+// worker at first; a branch that is about to wait, or has worked for a while, starts the next, so that branches whose agents
+// answer at once cost no goroutine each.
 type group struct {
 	spec   runtime.ForkSpec
 	at     runtime.Address
@@ -23,6 +25,7 @@ type group struct {
 	changed sync.Cond // an outcome can be delivered, or the last worker ended
 	outs    []out
 	next    int   // first index that was not started
+	width   int   // most workers
 	workers int   // still running
 	queue   []int // ended and to be delivered at once: failures, or all where the order is Settled
 	cursor  int   // first index that may still have to be delivered in input order
@@ -56,11 +59,23 @@ func (b *branch) Fork(spec runtime.ForkSpec, n int, body func(i int, fx runtime.
 	if spec.Limit > 0 && spec.Limit < n {
 		width = spec.Limit
 	}
-	g.workers = width
-	for range width {
+	g.width = width
+	g.more()
+	b.yield()
+	return g
+}
+
+// more starts another worker if there is work for it.
+func (g *group) more() {
+	g.mu.Lock()
+	start := g.cause == nil && g.workers < g.width && g.next < len(g.outs)
+	if start {
+		g.workers++
+	}
+	g.mu.Unlock()
+	if start {
 		go g.work()
 	}
-	return g
 }
 
 // work runs branches until none is left to start.
@@ -81,7 +96,7 @@ func (g *group) work() {
 }
 
 func (g *group) branch(i int) {
-	b := &branch{x: g.parent.x, run: g.parent.run, ctx: g.ctx, path: g.parent.path.Child(g.at.N, i), now: g.parent.now, depth: g.parent.depth}
+	b := &branch{x: g.parent.x, run: g.parent.run, ctx: g.ctx, fork: g, path: g.parent.path.Child(g.at.N, i), now: g.parent.now, depth: g.parent.depth}
 	if b.x.Emit != nil {
 		e := runtime.Event{Kind: runtime.BranchStarted, Addr: g.at, N: i}
 		if g.spec.Label != nil {

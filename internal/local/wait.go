@@ -18,7 +18,7 @@ func (b *branch) pause(d time.Duration) error {
 	case <-t.C:
 		return nil
 	case <-b.ctx.Done():
-		return b.Checkpoint()
+		return b.stopped()
 	}
 }
 
@@ -36,7 +36,7 @@ func (b *branch) wait(at runtime.Address, e runtime.WaitSignal) (runtime.Payload
 	defer cancel()
 	p, err := b.x.Signals.take(ctx, e.Name, at, e.Timeout > 0)
 	if err != nil {
-		return nil, b.stopped(ctx, err)
+		return nil, b.waited(ctx, err)
 	}
 	b.emit(runtime.Event{Kind: runtime.SignalTaken, Addr: at, Name: e.Name, Value: p})
 	return p, nil
@@ -55,7 +55,7 @@ func (b *branch) approve(at runtime.Address, e runtime.Approval) (runtime.Payloa
 	defer cancel()
 	p, err := b.x.People.Decide(ctx, e)
 	if err != nil {
-		return nil, b.stopped(ctx, err)
+		return nil, b.waited(ctx, err)
 	}
 	b.emit(runtime.Event{Kind: runtime.ApprovalDecided, Addr: at, Name: e.Title, Value: p})
 	return p, nil
@@ -114,9 +114,9 @@ func childError(pattern string, err error) error {
 	return &failed
 }
 
-// stopped chooses between the error of a wait and the reason why it was stopped.
-func (b *branch) stopped(ctx context.Context, err error) error {
-	if stop := b.Checkpoint(); stop != nil {
+// waited chooses between the error of a wait and the reason why it was stopped.
+func (b *branch) waited(ctx context.Context, err error) error {
+	if stop := b.stopped(); stop != nil {
 		return stop
 	}
 	if late, ok := errors.AsType[*runtime.Error](context.Cause(ctx)); ok {

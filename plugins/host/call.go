@@ -64,10 +64,15 @@ func (m *member) instant() InProcessAgent {
 	if err != nil {
 		return nil // the ordinary way says what is wrong
 	}
-	if i, ok := a.(interface{ Instant() bool }); !ok || !i.Instant() {
+	if !isInstant(a) {
 		return nil
 	}
 	return a
+}
+
+func isInstant(a InProcessAgent) bool {
+	i, ok := a.(interface{ Instant() bool })
+	return ok && i.Instant()
 }
 
 func answerAtOnce(ctx context.Context, agent InProcessAgent, c runtime.Call) (runtime.Answer, error) {

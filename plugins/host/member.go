@@ -51,6 +51,7 @@ func (m *member) info() runtime.AgentInfo {
 	defer m.mu.Unlock()
 	return runtime.AgentInfo{
 		Name: m.cfg.Name, Capabilities: m.cfg.Capabilities, Idempotent: m.idempotent, Timeout: m.cfg.Timeout,
+		Instant: m.queue == nil && isInstant(m.inproc),
 	}
 }
 
