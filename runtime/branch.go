@@ -43,9 +43,8 @@ type Branch struct {
 
 // run is what all branches of one execution share.
 type run struct {
-	program *Program
-	limits  Limits
-	seed    uint64
+	limits Limits
+	seed   uint64
 }
 
 // BranchOf gives the branch of a thread. While a module is loaded there is none: effects belong into functions.

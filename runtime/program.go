@@ -321,7 +321,7 @@ func (p *Program) Run(fx Effects, inputs Payload, cfg Config) (result Payload, e
 	if err != nil {
 		return nil, err
 	}
-	b := &Branch{run: &run{program: p, limits: cfg.Limits.WithDefaults(), seed: cfg.Seed}, fx: fx}
+	b := &Branch{run: &run{limits: cfg.Limits.WithDefaults(), seed: cfg.Seed}, fx: fx}
 	b.live = b.run.limits.LiveBranches
 	defer recovered("", &err)
 	v, err := starlark.Call(b.thread("main"), p.main, nil, kwargs)

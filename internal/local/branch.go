@@ -28,7 +28,7 @@ func (b *branch) Do(e runtime.Effect) (runtime.Payload, error) {
 	if err := b.stopped(); err != nil {
 		return nil, err
 	}
-	if b.waits(e) {
+	if waits(e) {
 		b.yield()
 	}
 	p, err := b.do(runtime.Address{Path: b.path, N: b.n}, e)
@@ -59,14 +59,11 @@ func (b *branch) do(at runtime.Address, e runtime.Effect) (runtime.Payload, erro
 	return nil, fmt.Errorf("the engine does not know the effect %T", e)
 }
 
-// waits says that an effect may take long.
-func (b *branch) waits(e runtime.Effect) bool {
-	switch e := e.(type) {
-	case runtime.Emit, runtime.Budget, runtime.AgentLookup:
+// waits says that an effect may take long. An agent call says so itself, when it knows the agent.
+func waits(e runtime.Effect) bool {
+	switch e.(type) {
+	case runtime.Emit, runtime.Budget, runtime.AgentLookup, runtime.AgentCall:
 		return false
-	case runtime.AgentCall:
-		info, _ := b.x.Agents.Info(e.Agent)
-		return !info.Instant
 	case runtime.Sleep, runtime.WaitSignal, runtime.Approval, runtime.ChildRun:
 		return true
 	}

@@ -22,6 +22,9 @@ func (b *branch) call(at runtime.Address, e runtime.AgentCall) (runtime.Payload,
 	if !ok {
 		return nil, unknownAgent(e.Agent, b.x.Agents.Lookup(""))
 	}
+	if !info.Instant {
+		b.yield()
+	}
 	if e.Timeout == 0 {
 		e.Timeout = info.Timeout
 	}
