@@ -45,6 +45,7 @@ type Branch struct {
 type run struct {
 	limits Limits
 	seed   uint64
+	aside  any // see Program.Entry
 }
 
 // BranchOf gives the branch of a thread. While a module is loaded there is none: effects belong into functions.

@@ -26,6 +26,7 @@ const ABI = "1"
 // Environment is what a script can say beyond Starlark itself.
 type Environment struct {
 	Builtins starlark.StringDict
+	Tests    starlark.StringDict // further names, of files that hold tests; see IsTest
 }
 
 // Program is a compiled load graph. It is immutable, and any number of runs may share it at the same time.
@@ -35,6 +36,8 @@ type Program struct {
 	Meta   Meta
 	Asks   []Mention // agents that the source names by a literal, in order, each name once
 	main   *starlark.Function
+	tests  bool // main is only the first test of a file
+	aside  any  // see Entry
 }
 
 // Mention is a name that the source states.
@@ -76,7 +79,8 @@ func Compile(files []*File, find func(from, label string) string, env Environmen
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{Name: last.Name, Digest: digest(files, c.env), Meta: c.meta, main: main}
+	p := &Program{Name: last.Name, Digest: digest(files, c.env.NamesFor(last.Name)), Meta: c.meta, main: main}
+	p.tests = globals[last.Name]["main"] == nil
 	p.Asks = mentions(files, "agent")
 	return p, nil
 }
@@ -101,7 +105,8 @@ const (
 )
 
 func (c *compilation) module(f *File) (starlark.StringDict, error) {
-	prog, err := f.compile(c.env)
+	env := c.env.NamesFor(f.Name)
+	prog, err := f.compile(env)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +126,7 @@ func (c *compilation) module(f *File) (starlark.StringDict, error) {
 		t.SetLocal(metaKey, &c.meta)
 	}
 	t.SetLocal(initKey, new(uint64))
-	g, err := prog.Init(t, c.env.Builtins)
+	g, err := prog.Init(t, env.Builtins)
 	if err != nil {
 		return nil, loading.explain(err)
 	}
@@ -138,7 +143,7 @@ func (c *compilation) module(f *File) (starlark.StringDict, error) {
 func (env Environment) guarded() Environment {
 	names := guard.Builtins(charge)
 	maps.Copy(names, env.Builtins)
-	return Environment{Builtins: names}
+	return Environment{Builtins: names, Tests: env.Tests}
 }
 
 // charge books what a guarded operation uses to the branch that runs on t, or to the module that is being loaded.
@@ -177,6 +182,9 @@ func MetaOf(t *starlark.Thread) *Meta {
 func mainOf(f *File, globals starlark.StringDict) (*starlark.Function, error) {
 	at := syntax.MakePosition(&f.Name, 1, 1)
 	main, ok := globals["main"]
+	if !ok && IsTest(f.Name) {
+		return firstTest(f, globals)
+	}
 	if !ok {
 		return nil, Wrong("no-main", at, "add one: def main(question): ...", "%s has no main function", f.Name)
 	}
@@ -255,6 +263,9 @@ func (p *Program) Bind(inputs Payload) error {
 }
 
 func (p *Program) bind(inputs Payload) ([]starlark.Tuple, error) {
+	if p.tests {
+		return nil, &InputError{Message: p.Name + " holds tests and no pattern", Hint: "parallax test runs them"}
+	}
 	if len(inputs) == 0 {
 		inputs = Payload("{}")
 	}
@@ -321,7 +332,7 @@ func (p *Program) Run(fx Effects, inputs Payload, cfg Config) (result Payload, e
 	if err != nil {
 		return nil, err
 	}
-	b := &Branch{run: &run{limits: cfg.Limits.WithDefaults(), seed: cfg.Seed}, fx: fx}
+	b := &Branch{run: &run{limits: cfg.Limits.WithDefaults(), seed: cfg.Seed, aside: p.aside}, fx: fx}
 	b.live = b.run.limits.LiveBranches
 	defer recovered("", &err)
 	v, err := starlark.Call(b.thread("main"), p.main, nil, kwargs)

@@ -18,8 +18,10 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/manual"
 	"github.com/parallax-run/parallax/internal/cli/plugin"
 	"github.com/parallax-run/parallax/internal/cli/run"
+	"github.com/parallax-run/parallax/internal/cli/test"
 	versioncmd "github.com/parallax-run/parallax/internal/cli/version"
 	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/internal/pattern/patterntest"
 	"github.com/parallax-run/parallax/plugins/agent"
 	"github.com/parallax-run/parallax/plugins/anthropic"
 	execagent "github.com/parallax-run/parallax/plugins/exec"
@@ -29,6 +31,7 @@ import (
 	"github.com/parallax-run/parallax/plugins/mock"
 	"github.com/parallax-run/parallax/plugins/openai"
 	"github.com/parallax-run/parallax/runtime"
+	"github.com/parallax-run/parallax/stdlib"
 )
 
 // version is set when a release is built.
@@ -52,7 +55,7 @@ func parallax(args []string) int {
 		return int(cli.PatternFailed)
 	}
 	return cli.Main(ctx, app, args,
-		initialise.NewCmd, run.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
+		initialise.NewCmd, run.NewCmd, test.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
 		agents.NewCmd, plugin.NewCmd, bench.NewCmd, doctor.NewCmd, versioncmd.NewCmd,
 	)
 }
@@ -68,8 +71,11 @@ func newApp(agents map[string]cli.Bundled) (*cli.App, error) {
 	}
 	return &cli.App{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Dir: dir, Self: self, Version: version, LookupEnv: os.LookupEnv,
-		Environment: func() runtime.Environment { return runtime.Environment{Builtins: builtins.All()} },
-		Bundled:     agents,
+		Environment: func() runtime.Environment {
+			return runtime.Environment{Builtins: builtins.All(), Tests: patterntest.Names()}
+		},
+		Std:     stdlib.FS(),
+		Bundled: agents,
 		InProcess: map[string]cli.MakeAgent{
 			"mock": func(c host.AgentConfig) (host.InProcessAgent, error) { return mock.New(c.Config) },
 		},

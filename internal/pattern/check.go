@@ -84,7 +84,7 @@ func (c *check) pattern(name string) {
 			c.units = append(c.units, u)
 		}
 	}
-	if u, ok := c.graph.units[name]; ok && !u.exports["main"] {
+	if u, ok := c.graph.units[name]; ok && !u.exports["main"] && !runtime.IsTest(name) {
 		c.errorAt(name, 1, 1, "no-main", "add one: def main(question): ...", "%s has no main function", name)
 		c.findings[len(c.findings)-1].Fix = diagnose.AddMain(string(u.text))
 	}
@@ -100,7 +100,9 @@ func (c *check) errorAt(file string, line, col int32, code, hint, format string,
 func (c *check) unit(u *unit) {
 	c.findings = append(c.findings, c.examine(u.name, u.text, c.opts.Effects)...)
 	for _, m := range u.asks {
-		c.agent(m)
+		if !runtime.IsTest(u.name) { // a test makes its own
+			c.agent(m)
+		}
 	}
 	for _, m := range u.children {
 		c.child(u, m)

@@ -42,17 +42,17 @@ func errorsAmong(list []Finding, said runtime.Finding) []Finding {
 	return list
 }
 
-// language is what the files of the graph may say.
-func (g *graph) language() diagnose.Language {
+// language is what a file of the graph may say.
+func (g *graph) language(name string) diagnose.Language {
 	if g.decls == nil {
 		g.decls = builtins.Decls()
 	}
-	return diagnose.Language{Env: g.env, Decls: g.decls}
+	return diagnose.Language{Env: g.env.NamesFor(name), Decls: g.decls}
 }
 
 // diagnosed finds what a text alone shows to be wrong.
 func (g *graph) diagnosed(name string, text []byte) []Finding {
-	list := diagnose.Examine(name, text, g.language())
+	list := diagnose.Examine(name, text, g.language(name))
 	out := make([]Finding, len(list))
 	src := string(text)
 	for i, f := range list {

@@ -98,6 +98,14 @@ func topLevel(e *runtime.Error) Finding {
 	return f
 }
 
+// SplitPos takes "file:line:col" apart; what is no such text is the file.
+func SplitPos(pos string) (file string, line, col int) {
+	if file, line, col, ok := cutPos(pos); ok {
+		return file, line, col
+	}
+	return pos, 0, 0
+}
+
 // cutPos takes file:line:col apart.
 func cutPos(pos string) (file string, line, col int, ok bool) {
 	rest, c, ok := cutLast(pos)

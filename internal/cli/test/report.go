@@ -1,0 +1,162 @@
+package test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/pattern"
+	"github.com/parallax-run/parallax/internal/pattern/patterntest"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// report tells how tests end, as they do.
+type report struct {
+	app    *cli.App
+	json   bool
+	start  time.Time
+	ok     int
+	failed int
+	wrong  int // files that could not be compiled
+}
+
+// line is a test as --json tells it.
+type line struct {
+	File    string          `json:"file"`
+	Test    string          `json:"test,omitempty"` // missing for a file that cannot be compiled
+	Status  string          `json:"status"`         // "ok", "failed" or "error"
+	Millis  float64         `json:"ms"`
+	Message string          `json:"message,omitempty"`
+	Pos     string          `json:"pos,omitempty"` // file:line:col, the file as its package calls it
+	Code    runtime.Code    `json:"code,omitempty"`
+	Details runtime.Payload `json:"details,omitempty"` // got and want of an assertion
+	Trace   string          `json:"trace,omitempty"`
+}
+
+// summary is the last line of --json.
+type summary struct {
+	Tests  int     `json:"tests"`
+	OK     int     `json:"ok"`
+	Failed int     `json:"failed"`
+	Errors int     `json:"errors"` // files that cannot be compiled
+	Millis float64 `json:"ms"`
+}
+
+func (r *report) print(format string, args ...any) error {
+	_, err := fmt.Fprintf(r.app.Out, format, args...)
+	return err
+}
+
+// file begins the tests of a file.
+func (r *report) file(name string) error {
+	if r.json {
+		return nil
+	}
+	return r.print("%s\n", name)
+}
+
+// broken tells of a file that cannot be compiled.
+func (r *report) broken(name string, err error) error {
+	wrong, ok := errors.AsType[*pattern.SourceError](err)
+	if !ok {
+		return err
+	}
+	r.wrong++
+	if r.json {
+		return cli.JSON(r.app, line{File: name, Status: "error", Message: wrong.Error()})
+	}
+	if _, err := io.WriteString(r.app.Err, wrong.Excerpts()+"\n\n"); err != nil {
+		return err
+	}
+	return r.print("%s\n  FAIL the file has errors\n", name)
+}
+
+// test tells how one test ended.
+func (r *report) test(file string, s *patterntest.Suite, o Outcome) error {
+	if o.Err == nil {
+		r.ok++
+	} else {
+		r.failed++
+	}
+	if r.json {
+		return cli.JSON(r.app, lineOf(file, o))
+	}
+	if o.Err == nil {
+		return r.print("  ok   %s (%s)\n", o.Name, short(o.Took))
+	}
+	return r.print("  FAIL %s (%s)\n%s\n", o.Name, short(o.Took), indented(o.Failure(s)))
+}
+
+func lineOf(file string, o Outcome) line {
+	l := line{File: file, Test: o.Name, Status: "ok", Millis: millis(o.Took)}
+	if o.Err == nil {
+		return l
+	}
+	l.Status, l.Message, l.Pos = "failed", o.Err.Error(), o.Pos
+	if e, ok := errors.AsType[*runtime.Error](o.Err); ok {
+		l.Code, l.Details, l.Trace = e.Code, e.Details, e.Backtrace()
+	}
+	return l
+}
+
+// end tells how all ended, and is the error of the command.
+func (r *report) end() error {
+	took := time.Since(r.start)
+	n := r.ok + r.failed
+	if n+r.wrong == 0 {
+		return cli.Usagef("give a regular expression that a test's name matches", "no test has that name")
+	}
+	var err error
+	if r.json {
+		err = cli.JSON(r.app, summary{Tests: n, OK: r.ok, Failed: r.failed, Errors: r.wrong, Millis: millis(took)})
+	} else {
+		err = r.print("%s (%s)\n", r.verdict(n), short(took))
+	}
+	switch {
+	case err != nil:
+		return err
+	case r.wrong > 0:
+		return &cli.Told{Code: cli.Source}
+	case r.failed > 0:
+		return &cli.Told{Code: cli.PatternFailed}
+	}
+	return nil
+}
+
+func (r *report) verdict(n int) string {
+	parts := []string{count(n, "test")}
+	if r.failed == 0 && r.wrong == 0 {
+		parts = append(parts, "all ok")
+	}
+	if r.failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", r.failed))
+	}
+	if r.wrong > 0 {
+		parts = append(parts, count(r.wrong, "file")+" with errors")
+	}
+	return strings.Join(parts, ", ")
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// indented puts a failure below its test.
+func indented(text string) string {
+	return "       " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n       ")
+}
+
+func short(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
