@@ -5,7 +5,10 @@
 // weight or NaN, is an error; nothing is clamped, and no function returns NaN.
 package consensus
 
-import "math"
+import (
+	"math"
+	"math/big"
+)
 
 // Sum is the sum of finite numbers, correctly rounded: it does not depend on their order. It keeps the sum as partials that do not
 // overlap (Shewchuk 1997, Adaptive Precision Floating-Point Arithmetic). A sum too large for a float64 is an infinity.
@@ -15,7 +18,23 @@ func Sum(xs []float64) float64 {
 	for _, x := range xs {
 		partials = grow(partials, x)
 	}
-	return rounded(partials)
+	if sum := rounded(partials); sum-sum == 0 {
+		return sum
+	}
+	return wideSum(xs)
+}
+
+// Mean is the mean of at least one finite number, and finite.
+func Mean(xs []float64) float64 {
+	n := float64(len(xs))
+	if sum := Sum(xs); !math.IsInf(sum, 0) {
+		return sum / n
+	}
+	small := make([]float64, len(xs))
+	for i, x := range xs {
+		small[i] = math.Ldexp(x, -64)
+	}
+	return math.Ldexp(Sum(small)/n, 64)
 }
 
 // grow adds x to the partials.
@@ -59,5 +78,15 @@ func rounded(partials []float64) float64 {
 	return high
 }
 
-// Mean is the mean of at least one number.
-func Mean(xs []float64) float64 { return Sum(xs) / float64(len(xs)) }
+// wideSum is the sum where a partial left the range of a float64, perhaps only on the way.
+func wideSum(xs []float64) float64 {
+	sum := new(big.Float).SetPrec(2200) // from 2^-1074 to 2^1024, and 2^64 numbers
+	for _, x := range xs {
+		if x-x != 0 {
+			return math.Inf(1) // the caller broke the contract
+		}
+		sum.Add(sum, new(big.Float).SetFloat64(x))
+	}
+	f, _ := sum.Float64()
+	return f
+}
