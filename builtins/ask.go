@@ -73,16 +73,7 @@ func ask(c *Call) (starlark.Value, error) {
 		return nil, err
 	}
 	q := question{call: call, returns: c.Args[askReturns]}
-	for {
-		p, err := b.Do(c.Thread, q.call)
-		if err != nil {
-			return nil, err
-		}
-		r, err := q.answer(p)
-		if r != nil || err != nil {
-			return r, err
-		}
-	}
+	return q.ask(b, c.Thread)
 }
 
 // askCall makes the effect of the arguments.
@@ -169,6 +160,20 @@ type question struct {
 	refused  int
 	attempts int
 	usage    runtime.Usage
+}
+
+// ask makes the call until its answer has the asked shape.
+func (q *question) ask(b *runtime.Branch, t *starlark.Thread) (starlark.Value, error) {
+	for {
+		p, err := b.Do(t, q.call)
+		if err != nil {
+			return nil, err
+		}
+		r, err := q.answer(p)
+		if r != nil || err != nil {
+			return r, err
+		}
+	}
 }
 
 // answer makes the result of a call's outcome, or gives nothing when the call is to be made again with the reason.

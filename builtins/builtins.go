@@ -32,6 +32,7 @@ func actingDecls() []*Decl {
 		agentDecl(ask), agentsDecl(ask), retryDecl(),
 		parallelDecl(), pipelineDecl(), gatherDecl(), raceDecl(), deferDecl(), withinDecl(), attemptDecl(),
 		firstDecl(), quorumDecl(), majorityLockedDecl(), adaptiveDecl(),
+		verifyDecl(),
 		approveDecl(), waitForDecl(), sleepDecl(), nowDecl(), randomDecl(), uuidDecl(), runDecl(),
 		emitDecl(), logDecl(), phaseDecl(), failDecl(), patternDecl(),
 	}

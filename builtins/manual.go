@@ -25,6 +25,7 @@ func Manual() []Section {
 		{Title: "Stopping early", Doc: "Policies for parallel(until=...).", Decls: []*Decl{
 			firstDecl(), quorumDecl(), majorityLockedDecl(), adaptiveDecl(),
 		}},
+		{Title: "Deciding", Decls: []*Decl{verifyDecl()}},
 		{Title: "Failures", Decls: []*Decl{attemptDecl(), failDecl()}},
 		{Title: "People, time and other runs", Decls: []*Decl{
 			approveDecl(), waitForDecl(), sleepDecl(), nowDecl(), randomDecl(), uuidDecl(), runDecl(),

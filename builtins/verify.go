@@ -1,0 +1,163 @@
+package builtins
+
+import (
+	"fmt"
+
+	"go.starlark.net/starlark"
+
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// Parameters of verify, by index.
+const (
+	verifyValue = iota
+	verifyOracles
+	verifyRetry
+	verifyEscalate
+	verifyPolicy
+	verifyName
+)
+
+func verifyDecl() *Decl {
+	return &Decl{
+		Name: "verify",
+		Params: []Param{
+			{Name: "value", Type: "any"},
+			{Name: "oracles", Type: "agent, function, type or checklist", Kind: Rest},
+			{Name: "retry", Type: "function or agent", Default: "None", Kind: Named},
+			{Name: "escalate", Type: "[function or agent]", Default: "[]", Kind: Named},
+			{Name: "policy", Type: "dict", Default: "None", Kind: Named},
+			{Name: "name", Type: "str", Default: `"verify"`, Kind: Named},
+		},
+		Result: "Verdict",
+		Effect: true,
+		Doc: `Checks a value against oracles, and has it mended or decided by others when they doubt it.
+
+The oracles are asked in the order given, so write the cheapest first; the least score counts, not the mean. An oracle is
+- an agent: it is asked to check value=, and its answer is read as below. An exec agent runs a command, such as the tests;
+- a function of the value, or a Call from defer, which is called as it is; a person is a function that calls approve;
+- a type, as ask(returns=) takes it (a record, an enum, a JSON Schema as a dict): 1 when the value fits, else 0;
+- a checklist, a dict of names to functions or a list of functions: the share that hold, in other words the mean of their scores.
+
+An answer is read as a score from 0 to 1: True and False, a number, a Decision of approve ("approve", "accept" and "yes" are 1, "reject" and
+"no" 0), or a dict, struct, record or JSON text with score, with passed or ok as a bool, or with the counts passed, failed, skipped and errors,
+which give passed / (passed + failed + skipped + errors): a skipped test is not a passed one. When it says several of these, the least counts. A Result whose
+basis is "verifier" counts for no more than its confidence. Reasons come from reason, reasons, the end of stderr and stdout, or a comment.
+Whatever cannot be read so is no evidence: None, text that is no JSON, a number outside 0 to 1, no tests at all, an error of an agent, fail().
+No evidence is never a pass. Bugs of the script, limits and cancellation are raised, as attempt raises them.
+
+What happens next is the policy, by default {"accept": 0.8, "warn": 0.6, "retry": 0.4}; give those that differ:
+- accept or more: the value is accepted; from warn to accept: it is accepted with .warning;
+- from retry to warn: retry mends it once, and the result is checked anew. The better of the two stands (the first when they are
+  equal; one with evidence from all its oracles is better than one without); below warn still, or without retry=, it escalates;
+- below retry, or without evidence: it escalates at once, and the oracles that are left are skipped.
+
+retry is a function of (value, reasons) that gives a new value, or an agent that is asked to mend it. escalate lists who comes then, in
+order, the next only when the one before did not help: agents, asked to mend, or functions of (value, verdict so far). A new value is checked anew by the same
+oracles. A Decision of approve decides by itself: approved, the value is accepted as it stands. Who fails, or gives None, is passed over. An agent that mends is asked
+for the type of a record, or else for that of the first type among the oracles. Of a Result, an outcome or an attempt the value counts.
+
+With nobody left the status is "surfaced": a doubtful value is a result to look at, never an error and never a pass.
+
+The Verdict has .value (the best seen), .score (its least score, None without evidence), .status ("accepted" or "surfaced"), .passed, .warning, .by (whose
+value it is: "given", "retry" or the name of an agent or function; or the person who approved it), .reasons (of that value, a list of strings),
+.evidence (a list of struct(stage, oracle, score, reasons, skipped)) and .stages (a list of struct(stage, by, score, result, reasons), where result is "accepted", "doubtful",
+"refuted", "no_evidence", "failed" or "rejected"). It is true when passed. An event "gate" under the given name tells of it.
+
+    Summary = record(title=str, points=[str])
+
+    def main(doc):
+        draft = agent("writer").ask("Summarise", doc=doc, returns=Summary)
+        v = verify(
+            draft,
+            {"has points": lambda s: len(s.points) > 0, "short title": lambda s: len(s.title) < 80},
+            agent("critic"),
+            retry=lambda s, reasons: agent("writer").ask("Mend", summary=s, reasons=reasons, returns=Summary),
+            escalate=[agent("senior-writer"), lambda s, v: approve("Publish?", context=[s, v.reasons])],
+        )
+        return v.value if v.passed else fail("not good enough:", v.reasons)
+`,
+		Impl: verify,
+	}
+}
+
+func verify(c *Call) (starlark.Value, error) {
+	b, err := runtime.BranchOf(c.Thread)
+	if err != nil {
+		return nil, outOfPlace(c.Decl.Name, err)
+	}
+	given, trouble := held(c.Args[verifyValue])
+	if given == nil {
+		return nil, c.wrong(verifyValue, "there is nothing to verify: %s", trouble)
+	}
+	v := &verification{Call: c, branch: b}
+	if err := v.arguments(); err != nil {
+		return nil, err
+	}
+	if err := v.run(given); err != nil {
+		return nil, err
+	}
+	return v.tell()
+}
+
+// arguments reads everything but the value.
+func (v *verification) arguments() (err error) {
+	if v.name, err = v.textOr(verifyName, "verify"); err != nil {
+		return err
+	}
+	if v.policy, err = v.policyArg(verifyPolicy); err != nil {
+		return err
+	}
+	if v.oracles, err = v.oraclesArg(); err != nil {
+		return err
+	}
+	if v.given(verifyRetry) {
+		m, ok := menderOf(v.Args[verifyRetry])
+		if !ok {
+			return v.wrong(verifyRetry, "got a %s, want a function of (value, reasons), or an agent", v.Args[verifyRetry].Type())
+		}
+		v.retry = &m
+	}
+	v.escalate, err = v.mendersArg(verifyEscalate)
+	return err
+}
+
+// mendersArg is parameter i as a list of those who may help.
+func (c *Call) mendersArg(i int) ([]mender, error) {
+	if !c.given(i) {
+		return nil, nil
+	}
+	items, err := c.itemsArg(i)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]mender, len(items))
+	for k, item := range items {
+		m, ok := menderOf(item)
+		if !ok {
+			return nil, c.wrong(i, "element %d is a %s, want an agent, or a function of (value, verdict)", k, item.Type())
+		}
+		all[k] = m
+	}
+	return all, nil
+}
+
+// tell emits the verdict as an event and gives it.
+func (v *verification) tell() (starlark.Value, error) {
+	verdict := v.verdict()
+	fields := []starlark.Tuple{
+		{starlark.String("by"), starlark.String(verdict.by)},
+		{starlark.String("passed"), starlark.Bool(verdict.passed)},
+		{starlark.String("score"), verdict.score()},
+		{starlark.String("status"), starlark.String(verdict.status())},
+		{starlark.String("warning"), starlark.Bool(verdict.warning)},
+	}
+	data, err := runtime.EncodeFields(fields)
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	if _, err := v.do(runtime.Emit{Kind: runtime.GateChecked, Name: v.name, Data: data}); err != nil {
+		return nil, err
+	}
+	return verdict, nil
+}
