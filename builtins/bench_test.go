@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.starlark.net/starlark"
 
+	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/internal/testkit/fakefx"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -61,4 +63,61 @@ func benchmark(b *testing.B, n int, src string) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/unit")
+}
+
+// BenchmarkVote counts votes through the builtin: reading, comparing and counting.
+func BenchmarkVote(b *testing.B) {
+	vote := builtins.All()["vote"]
+	for _, n := range []int{1000, 100_000} {
+		votes := make([]starlark.Value, n)
+		for i := range votes {
+			votes[i] = starlark.String([]string{"yes", "no", "Yes ", "perhaps"}[i*7%4])
+		}
+		list := starlark.NewList(votes)
+		weight := []starlark.Tuple{{starlark.String("weight"), starlark.NewBuiltin("w", func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
+			return starlark.Float(0.5), nil
+		})}}
+		for _, c := range []struct {
+			name   string
+			kwargs []starlark.Tuple
+		}{{"plurality", nil}, {"weighted", weight}} {
+			b.Run(fmt.Sprintf("%s/%d", c.name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := starlark.Call(&starlark.Thread{}, vote, starlark.Tuple{list}, c.kwargs); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkSchulze ranks 20 options by 10,000 ballots through the builtin.
+func BenchmarkSchulze(b *testing.B) {
+	ballots := make([]starlark.Value, 10_000)
+	for i := range ballots {
+		ballot := make([]starlark.Value, 20)
+		for k := range ballot {
+			ballot[k] = starlark.String(fmt.Sprintf("option %d", (k*(2*(i%10)+1)+i)%20))
+		}
+		ballots[i] = starlark.NewList(nil)
+		seen := map[string]bool{}
+		for _, o := range ballot {
+			if s := string(o.(starlark.String)); !seen[s] {
+				seen[s] = true
+				if err := ballots[i].(*starlark.List).Append(o); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+	vote, list := builtins.All()["vote"], starlark.NewList(ballots)
+	kwargs := []starlark.Tuple{{starlark.String("method"), starlark.String("schulze")}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := starlark.Call(&starlark.Thread{}, vote, starlark.Tuple{list}, kwargs); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -31,8 +31,8 @@ func actingDecls() []*Decl {
 	return []*Decl{
 		agentDecl(ask), agentsDecl(ask), retryDecl(),
 		parallelDecl(), pipelineDecl(), gatherDecl(), raceDecl(), deferDecl(), withinDecl(), attemptDecl(),
-		firstDecl(), quorumDecl(), majorityLockedDecl(), adaptiveDecl(),
-		verifyDecl(),
+		firstDecl(), quorumDecl(), majorityLockedDecl(), adaptiveDecl(), sprtDecl(),
+		voteDecl(), consensusDecl(), bestDecl(), confidentDecl(), gateDecl(), outcomeDecl(), verifyDecl(),
 		approveDecl(), waitForDecl(), sleepDecl(), nowDecl(), randomDecl(), uuidDecl(), runDecl(),
 		emitDecl(), logDecl(), phaseDecl(), failDecl(), patternDecl(),
 	}

@@ -3,11 +3,29 @@ package builtins
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
-// folded is one string for all that people would read as the same answer: without the space around it, and with one letter standing for
-// those that differ in case only.
-func folded(s string) string { return strings.Map(foldRune, strings.TrimSpace(s)) }
+// folded is one string for all that people would read as the same answer: without the space around it, in NFC, and with one letter
+// standing for those that differ in case only.
+func folded(s string) string {
+	s = strings.TrimSpace(s)
+	if isASCII(s) {
+		return strings.ToUpper(s) // what foldRune would give, faster
+	}
+	return norm.NFC.String(strings.Map(foldRune, norm.NFC.String(s)))
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
 
 // foldRune gives the smallest letter that is r in some case.
 func foldRune(r rune) rune {

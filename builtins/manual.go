@@ -23,9 +23,11 @@ func Manual() []Section {
 			parallelDecl(), pipelineDecl(), gatherDecl(), raceDecl(), deferDecl(), withinDecl(),
 		}},
 		{Title: "Stopping early", Doc: "Policies for parallel(until=...).", Decls: []*Decl{
-			firstDecl(), quorumDecl(), majorityLockedDecl(), adaptiveDecl(),
+			firstDecl(), quorumDecl(), majorityLockedDecl(), adaptiveDecl(), sprtDecl(),
 		}},
-		{Title: "Deciding", Decls: []*Decl{verifyDecl()}},
+		{Title: "Deciding", Decls: []*Decl{
+			voteDecl(), consensusDecl(), bestDecl(), confidentDecl(), gateDecl(), outcomeDecl(), verifyDecl(),
+		}},
 		{Title: "Failures", Decls: []*Decl{attemptDecl(), failDecl()}},
 		{Title: "People, time and other runs", Decls: []*Decl{
 			approveDecl(), waitForDecl(), sleepDecl(), nowDecl(), randomDecl(), uuidDecl(), runDecl(),

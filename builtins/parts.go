@@ -14,6 +14,7 @@ var (
 	_ guard.Composite = (*tried)(nil)
 	_ guard.Composite = (*deferred)(nil)
 	_ guard.Composite = (*policy)(nil)
+	_ guard.Composite = (*Tally)(nil)
 )
 
 // Parts is the value.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -104,6 +105,7 @@ func compile(name, src string) (*runtime.Program, error) {
 	}
 	env := runtime.Environment{Builtins: builtins.All()}
 	env.Builtins["eq"] = starlark.NewBuiltin("eq", eq)
+	env.Builtins["near"] = starlark.NewBuiltin("near", near)
 	return runtime.Compile([]*runtime.File{f}, nil, env)
 }
 
@@ -115,6 +117,20 @@ func eq(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starla
 	}
 	if !same && args[0].String() != args[1].String() {
 		return nil, fmt.Errorf("got %s, want %s", args[0], args[1])
+	}
+	return starlark.None, nil
+}
+
+// near fails unless two numbers differ by at most 1e-9, or by what is given.
+func near(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+	tolerance := 1e-9
+	if len(args) == 3 {
+		tolerance, _ = starlark.AsFloat(args[2])
+	}
+	got, isNumber := starlark.AsFloat(args[0])
+	want, _ := starlark.AsFloat(args[1])
+	if !isNumber || !(math.Abs(got-want) <= tolerance) {
+		return nil, fmt.Errorf("got %s, want about %s", args[0], args[1])
 	}
 	return starlark.None, nil
 }

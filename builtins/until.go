@@ -3,10 +3,13 @@ package builtins
 import (
 	"fmt"
 	"math"
-	"math/big"
+	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"go.starlark.net/starlark"
 
+	"github.com/parallax-run/parallax/internal/consensus"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -43,55 +46,85 @@ func (w *firstWatch) enough(int) bool          { return w.seen >= w.need }
 
 // tallyWatch counts equal answers and stops by the two highest counts.
 type tallyWatch struct {
-	key   func(v starlark.Value) (string, error)
-	stop  func(top, second, left int) bool
+	key   func(v starlark.Value) (string, error) // "" for an abstention
+	stop  func(c counts) bool
 	votes map[string]int
-	order []string // keys by first appearance, so that nothing depends on the order of a map
+	front string // the key that leads
+	counts
+}
+
+// counts is how far a vote is.
+type counts struct {
+	top, second int // votes for the leading answer, and for the next
+	seen        int // votes so far
+	left        int // branches that have not ended
 }
 
 func (w *tallyWatch) see(v starlark.Value) error {
 	k, err := w.key(v)
-	if err != nil {
+	if err != nil || k == "" {
 		return err
 	}
-	if w.votes[k] == 0 {
-		w.order = append(w.order, k)
-	}
 	w.votes[k]++
+	w.seen++
+	switch n := w.votes[k]; {
+	case k == w.front || w.top == 0:
+		w.front, w.top = k, n
+	case n > w.top:
+		w.front, w.top, w.second = k, n, w.top
+	default:
+		w.second = max(w.second, n)
+	}
 	return nil
 }
 
 func (w *tallyWatch) enough(left int) bool {
-	top, second := 0, 0
-	for _, k := range w.order {
-		switch n := w.votes[k]; {
-		case n > top:
-			top, second = n, top
-		case n > second:
-			second = n
-		}
-	}
-	return w.stop(top, second, left)
+	w.left = left
+	return w.stop(w.counts)
 }
 
-// tallyPolicy makes a policy that counts equal answers; by may be nil.
-func tallyPolicy(text string, by starlark.Callable, stop func(top, second, left int) bool) *policy {
-	return &policy{text: text, by: by, watch: func(t *starlark.Thread) watcher {
-		return &tallyWatch{key: keyBy(t, by), stop: stop, votes: make(map[string]int)}
-	}}
+// answered is what a branch answered, without what is known about it.
+func answered(v starlark.Value) starlark.Value {
+	if r, ok := v.(*Result); ok {
+		return r.value
+	}
+	return v
 }
 
-// keyBy says when two answers are equal: when what by returns of them is, or by default when they are alike as answers.
-func keyBy(t *starlark.Thread, by starlark.Callable) func(v starlark.Value) (string, error) {
-	if by == nil {
-		return answerKey
-	}
-	return func(v starlark.Value) (string, error) {
-		k, err := starlark.Call(t, by, starlark.Tuple{v}, nil)
+// tallyPolicy makes a policy that counts equal answers; text is what the script wrote between the parentheses, but for by.
+func tallyPolicy(c *Call, text string, stop func(c counts) bool) (starlark.Value, error) {
+	var by starlark.Callable
+	if i := c.param("by"); c.given(i) {
+		fn, err := c.callableArg(i)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		return exactKey(k)
+		by = fn
+		text = strings.TrimPrefix(text+", by="+by.Name(), ", ")
+	}
+	return &policy{text: c.Decl.Name + "(" + text + ")", by: by, watch: func(t *starlark.Thread) watcher {
+		return &tallyWatch{key: keyBy(t, by), stop: stop, votes: make(map[string]int)}
+	}}, nil
+}
+
+// keyBy says when two answers are equal: when what by returns of them is, or by default when they are alike as answers. None abstains,
+// as in vote; its key is "".
+func keyBy(t *starlark.Thread, by starlark.Callable) func(v starlark.Value) (string, error) {
+	return func(v starlark.Value) (string, error) {
+		key := exactKey
+		if by == nil {
+			v, key = answered(v), answerKey
+		} else {
+			k, err := starlark.Call(t, by, starlark.Tuple{v}, nil)
+			if err != nil {
+				return "", err
+			}
+			v = k
+		}
+		if v == starlark.None {
+			return "", nil
+		}
+		return key(v)
 	}
 }
 
@@ -144,15 +177,7 @@ answers are equal, all branches have been waited for.
 			if err != nil {
 				return nil, err
 			}
-			var by starlark.Callable
-			text := fmt.Sprintf("quorum(%d)", n)
-			if c.given(1) {
-				if by, err = c.callableArg(1); err != nil {
-					return nil, err
-				}
-				text = fmt.Sprintf("quorum(%d, by=%s)", n, by.Name())
-			}
-			return tallyPolicy(text, by, func(top, _, _ int) bool { return top >= n }), nil
+			return tallyPolicy(c, strconv.Itoa(n), func(v counts) bool { return v.top >= n })
 		},
 	}
 }
@@ -160,6 +185,7 @@ answers are equal, all branches have been waited for.
 func majorityLockedDecl() *Decl {
 	return &Decl{
 		Name:   "majority_locked",
+		Params: []Param{{Name: "by", Type: "function", Default: "None"}},
 		Result: "Policy",
 		Doc: `A policy for until=: enough is known when the leading answer cannot be caught up with any more.
 
@@ -170,18 +196,19 @@ default; a failed branch has ended and voted for nothing. The winner is then the
         votes = parallel(ask_one, agents("chat", count=9), question=question, until=majority_locked())
         return votes.values
 `,
-		Impl: func(*Call) (starlark.Value, error) {
-			return tallyPolicy("majority_locked()", nil, func(top, second, left int) bool {
-				return top-second > left
-			}), nil
+		Impl: func(c *Call) (starlark.Value, error) {
+			return tallyPolicy(c, "", func(v counts) bool { return v.top-v.second > v.left })
 		},
 	}
 }
 
 func adaptiveDecl() *Decl {
 	return &Decl{
-		Name:   "adaptive",
-		Params: []Param{{Name: "confidence", Type: "float", Default: "0.95"}},
+		Name: "adaptive",
+		Params: []Param{
+			{Name: "confidence", Type: "float", Default: "0.95"},
+			{Name: "by", Type: "function", Default: "None"},
+		},
 		Result: "Policy",
 		Doc: `A policy for until=: enough is known when the leading answer is probably the majority's, with more than the given confidence.
 
@@ -202,28 +229,55 @@ of truth. Answers are compared as quorum does by default.
 			if math.IsNaN(confidence) || confidence < 0.5 || confidence >= 1 {
 				return nil, c.wrong(0, "%v is not at least 0.5 and less than 1", starlark.Float(confidence))
 			}
-			text := fmt.Sprintf("adaptive(%v)", starlark.Float(confidence))
-			return tallyPolicy(text, nil, func(top, second, _ int) bool {
-				return leadsBeyond(top, second, confidence)
-			}), nil
+			return tallyPolicy(c, starlark.Float(confidence).String(), func(v counts) bool {
+				return consensus.LeadsBeyond(v.top, v.second, confidence)
+			})
 		},
 	}
 }
 
-// leadsBeyond says whether a Beta(v1+1, v2+1) variable is above 1/2 with a probability of more than c. It is exact: the
-// probability is sum over j <= v1 of binomial(v1+v2+1, j), divided by 2^(v1+v2+1).
-func leadsBeyond(v1, v2 int, c float64) bool {
-	n := int64(v1 + v2 + 1)
-	sum, term := new(big.Int), big.NewInt(1)
-	for j := int64(0); j <= int64(v1); j++ {
-		sum.Add(sum, term)
-		term.Mul(term, big.NewInt(n-j))
-		term.Quo(term, big.NewInt(j+1))
+func sprtDecl() *Decl {
+	return &Decl{
+		Name: "sprt",
+		Params: []Param{
+			{Name: "p0", Type: "float", Default: "0.5"},
+			{Name: "p1", Type: "float", Default: "0.8"},
+			{Name: "alpha", Type: "float", Default: "0.05"},
+			{Name: "beta", Type: "float", Default: "0.05"},
+			{Name: "by", Type: "function", Default: "None"},
+		},
+		Result: "Policy",
+		Doc: `A policy for until=: enough is known when it is settled whether the answers agree, by Wald's sequential probability ratio test (1945).
+
+Each answer either is the leading one or is not. The test stops when that speaks for a share of p1 rather than p0, or for p0 rather than p1: alpha is
+how often a share of p0 may be taken for p1, beta how often one of p1 for p0. So it also stops when there is no agreement to be had, which the other
+policies do not. The answers are taken as independent, as in adaptive; they are compared as quorum does.
+
+    def main(question):
+        samples = parallel(ask_again, range(30), question=question, limit=4, until=sprt(p0=0.5, p1=0.8))
+        return consensus(samples).winner
+`,
+		Impl: func(c *Call) (starlark.Value, error) {
+			test := consensus.SPRT{}
+			for i, of := range []struct {
+				to  *float64
+				def float64
+			}{{&test.P0, 0.5}, {&test.P1, 0.8}, {&test.Alpha, 0.05}, {&test.Beta, 0.05}} {
+				f, err := c.floatArg(i, of.def)
+				if err != nil {
+					return nil, err
+				}
+				*of.to = f
+			}
+			if err := test.Validate(); err != nil {
+				return nil, fmt.Errorf("sprt: %w", err)
+			}
+			text := fmt.Sprintf("p0=%v, p1=%v, alpha=%v, beta=%v", test.P0, test.P1, test.Alpha, test.Beta)
+			return tallyPolicy(c, text, func(v counts) bool {
+				return v.seen > 0 && test.Decide(v.top, v.seen-v.top) != consensus.Continue
+			})
+		},
 	}
-	bound := new(big.Rat).SetFloat64(c)
-	left := new(big.Int).Mul(sum, bound.Denom())
-	right := new(big.Int).Lsh(bound.Num(), uint(n))
-	return left.Cmp(right) > 0
 }
 
 // exactKey is one string for all values that are equal: their payload, integral floats written as integers.
@@ -231,13 +285,13 @@ func exactKey(v starlark.Value) (string, error) { return keyOf(v, func(s string)
 
 // answerKey is one string for all values that are alike as answers.
 func answerKey(v starlark.Value) (string, error) {
-	if r, ok := v.(*Result); ok {
-		v = r.value
-	}
-	return keyOf(v, folded)
+	return keyOf(answered(v), folded)
 }
 
 func keyOf(v starlark.Value, text func(string) string) (string, error) {
+	if s, ok := v.(starlark.String); ok && utf8.ValidString(string(s)) {
+		return `"` + text(string(s)), nil
+	}
 	p, err := runtime.Encode(v)
 	if err != nil {
 		return "", fmt.Errorf("an answer that cannot be compared: %w", err)

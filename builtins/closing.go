@@ -1,0 +1,280 @@
+package builtins
+
+import (
+	"fmt"
+	"slices"
+
+	"go.starlark.net/starlark"
+
+	"github.com/parallax-run/parallax/internal/consensus"
+)
+
+// slack is what the arithmetic of shares may lose before a threshold counts as missed.
+const slack = 1e-12
+
+// close decides a poll by how its options stand.
+func (p *poll) close(s *standing) (*Tally, error) {
+	t, err := p.blank()
+	if err != nil {
+		return nil, err
+	}
+	t.distribution, t.ranking = p.distribution(s.scores), p.lists(s.ranking)
+	t.margin = starlark.Float(s.margin)
+	agreement := 0.0
+	if len(s.leaders) > 0 {
+		agreement = p.share(s.leaders[0])
+		t.confidence = p.confidence(agreement, s.leaders)
+		t.interval = p.interval(s.leaders[0])
+	}
+	t.agreement = starlark.Float(agreement)
+	head, err := p.head(t, s)
+	if err != nil {
+		return nil, err
+	}
+	t.status = p.status(head, agreement)
+	p.sides(t, s, head)
+	return t, nil
+}
+
+// blank is a tally of which only the numbers of answers are known.
+func (p *poll) blank() (*Tally, error) {
+	c := p.call
+	t := &Tally{
+		kind: p.kind, method: p.method, asked: p.panel.asked, valid: len(p.panel.answers), answers: p.panel.answers,
+		winner: starlark.None, leading: starlark.None, ranking: starlark.None, confidence: starlark.None, interval: starlark.None,
+		probability: starlark.None, stdev: starlark.None,
+		agreement: starlark.Float(0), margin: starlark.Float(0), distribution: starlark.NewDict(0),
+	}
+	if t.valid == 0 {
+		t.confidence = starlark.Float(0)
+		return t, nil
+	}
+	weights := p.weights
+	if weights == nil || p.method == logOdds {
+		weights = slices.Repeat([]float64{1}, t.valid)
+	}
+	i := c.param("correlation")
+	correlation, err := c.floatArg(i, 0)
+	if err != nil {
+		return nil, err
+	}
+	if t.effective, err = consensus.EffectiveVotes(weights, correlation); err != nil {
+		return nil, c.wrong(i, "%w", err)
+	}
+	return t, nil
+}
+
+// head is the option that leads, with the help of on_tie where several do, or -1.
+func (p *poll) head(t *Tally, s *standing) (int, error) {
+	switch len(s.leaders) {
+	case 0:
+		return -1, nil
+	case 1:
+		return s.leaders[0], nil
+	}
+	for _, i := range s.leaders {
+		t.tied = append(t.tied, p.register.options[i].value)
+	}
+	c := p.call
+	i := c.param("on_tie")
+	if !c.given(i) || t.valid < p.quorum {
+		return -1, nil
+	}
+	if fn, ok := c.Args[i].(starlark.Callable); ok {
+		return p.untie(fn, i, s.leaders)
+	}
+	if _, err := c.choiceArg(i, "", "first"); err != nil {
+		return -1, err
+	}
+	return s.leaders[0], nil
+}
+
+// untie lets a function of the script choose among options.
+func (p *poll) untie(fn starlark.Callable, arg int, tied []int) (int, error) {
+	c := p.call
+	v, err := starlark.Call(c.Thread, fn, starlark.Tuple{p.values(tied)}, nil)
+	if err != nil {
+		return -1, err
+	}
+	k, err := p.register.key(v)
+	if err != nil {
+		return -1, c.wrong(arg, "%w", err)
+	}
+	n, known := p.register.byKey[k]
+	if !known || !slices.Contains(tied, n) {
+		return -1, c.wrong(arg, "the function gave %s, which is not one of the options that are tied", shown(v))
+	}
+	return n, nil
+}
+
+func (p *poll) status(head int, agreement float64) string {
+	switch {
+	case len(p.panel.answers) == 0 || len(p.panel.answers) < p.quorum:
+		return noQuorum
+	case head < 0:
+		return tie
+	case agreement+slack < p.threshold:
+		return belowThreshold
+	}
+	return decided
+}
+
+// sides says who backed the head and who did not.
+func (p *poll) sides(t *Tally, s *standing, head int) {
+	if head >= 0 {
+		t.leading = p.register.options[head].value
+		if t.status == decided {
+			t.winner = t.leading
+		}
+		if s.probabilities != nil {
+			t.probability = starlark.Float(s.probabilities[head])
+		}
+		t.backers = p.backed[head]
+	}
+	for _, group := range ranked(s.scores) {
+		for _, i := range group {
+			if i != head {
+				t.dissent = append(t.dissent, p.dissenter(i, head, s.scores[i]))
+			}
+		}
+	}
+}
+
+// dissenter tells of an option that is not the head, and of those who backed it alone.
+func (p *poll) dissenter(i, head int, score float64) dissenter {
+	d := dissenter{option: p.register.options[i].value, votes: p.number(score), share: p.share(i), backers: p.backed[i]}
+	if head >= 0 && p.method == approval {
+		d.backers = slices.DeleteFunc(slices.Clone(d.backers), func(k int) bool { return slices.Contains(p.ballots[k], head) })
+	}
+	return d
+}
+
+// share is the weight of those who back option i, of all; of log_odds, whose weights are no votes, the number of heads.
+func (p *poll) share(i int) float64 {
+	backers := p.backed[i]
+	if p.weights == nil || p.method == logOdds {
+		return float64(len(backers)) / float64(len(p.panel.answers))
+	}
+	those := make([]float64, len(backers))
+	for n, k := range backers {
+		those[n] = p.weights[k]
+	}
+	return consensus.Sum(those) / p.total
+}
+
+// confidence is the share of the leader times the mean confidence of those who back a leader; None when none of them states one.
+func (p *poll) confidence(share float64, leaders []int) starlark.Value {
+	var stated []float64
+	counted := make(map[int]bool)
+	for _, i := range leaders {
+		for _, k := range p.backed[i] {
+			if c := p.panel.answers[k].confidence; c != nil && !counted[k] {
+				stated, counted[k] = append(stated, *c), true
+			}
+		}
+	}
+	if len(stated) == 0 {
+		return starlark.None
+	}
+	return starlark.Float(share * consensus.Mean(stated))
+}
+
+// interval is where the share of heads for option i may lie; weights have no heads.
+func (p *poll) interval(i int) starlark.Value {
+	if p.weights != nil && p.method != logOdds || p.isRanked() {
+		return starlark.None
+	}
+	low, high := consensus.Wilson(len(p.backed[i]), len(p.panel.answers), 0.95)
+	return starlark.Tuple{starlark.Float(low), starlark.Float(high)}
+}
+
+// distribution gives the score of each option, best first.
+func (p *poll) distribution(scores []float64) *starlark.Dict {
+	d := starlark.NewDict(len(scores))
+	for _, group := range ranked(scores) {
+		for _, i := range group {
+			setKey(d, p.register.options[i].text, p.number(scores[i]))
+		}
+	}
+	d.Freeze()
+	return d
+}
+
+// number is a score: a whole number where heads are counted.
+func (p *poll) number(score float64) starlark.Value {
+	if p.weights == nil && (p.method == plurality || p.method == approval) {
+		return starlark.MakeInt64(int64(score))
+	}
+	return starlark.Float(score)
+}
+
+func (p *poll) values(options []int) *starlark.List {
+	list := make([]starlark.Value, len(options))
+	for k, i := range options {
+		list[k] = p.register.options[i].value
+	}
+	return starlark.NewList(list)
+}
+
+// lists is a ranking as lists of options, or None.
+func (p *poll) lists(groups [][]int) starlark.Value {
+	if groups == nil {
+		return starlark.None
+	}
+	list := make([]starlark.Value, len(groups))
+	for k, g := range groups {
+		list[k] = p.values(g)
+	}
+	ranking := starlark.NewList(list)
+	ranking.Freeze()
+	return ranking
+}
+
+// numeric decides a poll on numbers: its winner is their mean or median, its agreement one less their relative spread.
+func (p *poll) numeric() (*Tally, error) {
+	c := p.call
+	if c.given(c.param("weight")) {
+		return nil, c.wrong(c.param("weight"), "method=%q takes no weights; stats.mean(xs, weights=...) is a weighted mean", p.method)
+	}
+	t, err := p.blank()
+	if err != nil || t.valid == 0 {
+		t.status = noQuorum
+		return t, err
+	}
+	xs := make([]float64, t.valid)
+	for i := range xs {
+		v := p.subject(i)
+		f, ok := starlark.AsFloat(v)
+		if _, isBool := v.(starlark.Bool); !ok || isBool {
+			return nil, fmt.Errorf("%s: answer %d is %s, want a number for method=%q", c.Decl.Name, i, shown(v), p.method)
+		}
+		xs[i] = f
+	}
+	center, spread, agreement, err := consensus.Spread(xs)
+	if p.method == median && err == nil {
+		center, spread, agreement, err = consensus.MedianSpread(xs)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Decl.Name, err)
+	}
+	t.leading, t.stdev, t.agreement = starlark.Float(center), starlark.Float(spread), starlark.Float(agreement)
+	t.confidence = p.meanConfidence()
+	if t.status = p.status(0, agreement); t.status == decided {
+		t.winner = t.leading
+	}
+	return t, nil
+}
+
+// meanConfidence is the mean of the confidences that were stated, or None.
+func (p *poll) meanConfidence() starlark.Value {
+	var stated []float64
+	for i := range p.panel.answers {
+		if c := p.panel.answers[i].confidence; c != nil {
+			stated = append(stated, *c)
+		}
+	}
+	if len(stated) == 0 {
+		return starlark.None
+	}
+	return starlark.Float(consensus.Mean(stated))
+}
