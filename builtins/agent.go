@@ -116,6 +116,9 @@ func agentsDecl(ask *Decl) *Decl {
 The list is sorted by name and holds at most count of them (all, by default). It is recorded, so a run that is resumed has the same panel
 even if the project has changed since. Fewer than min is the error "not_found"; min=0 accepts an empty list.
 
+A capability is a word that parallax.toml lists for the agent. "idempotent" also finds the agents that declare themselves so: they may be asked twice for
+one answer. An agent says so when its program starts, before main only if the pattern names it; list the word for those that are found by capability.
+
     def main(claim):
         panel = agents("fact-check", count=5, min=3)
         return parallel(ask_one, panel, claim=claim).values

@@ -118,6 +118,10 @@ func (f Artifact) append(b []byte) []byte {
 	return closeObject(b)
 }
 
+// Idempotent is the capability of an agent that may be asked again after a lost answer. It need not be listed: an agent that declares itself
+// idempotent has it.
+const Idempotent = "idempotent"
+
 // AgentInfo is what is known of an agent without asking it anything.
 type AgentInfo struct {
 	Name         string

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/parallax-run/parallax/runtime"
@@ -130,7 +131,7 @@ func retryAfter(e *runtime.Error) time.Duration {
 }
 
 func (b *branch) lookup(e runtime.AgentLookup) (runtime.Payload, error) {
-	found := b.x.Agents.Lookup(e.Capability)
+	found := b.x.capable(e.Capability)
 	if len(found) < e.Min {
 		err := runtime.Errorf(runtime.NotFound, "%d agents declare the capability %q, at least %d are needed", len(found), e.Capability, e.Min)
 		err.Hint = "add capabilities = [\"" + e.Capability + "\"] to agents in parallax.toml"
@@ -140,4 +141,14 @@ func (b *branch) lookup(e runtime.AgentLookup) (runtime.Payload, error) {
 		found = found[:e.Count]
 	}
 	return names(found), nil
+}
+
+// capable gives the agents that have a capability. The one called idempotent have also those that declare themselves so.
+func (x *execution) capable(capability string) []runtime.AgentInfo {
+	if capability != runtime.Idempotent {
+		return x.Agents.Lookup(capability)
+	}
+	return slices.DeleteFunc(slices.Clone(x.Agents.Lookup("")), func(a runtime.AgentInfo) bool {
+		return !a.Idempotent && !slices.Contains(a.Capabilities, capability)
+	})
 }

@@ -240,6 +240,32 @@ func TestConsentedRetriesWaitLongerEachTimeAndAreVisible(t *testing.T) {
 	})
 }
 
+func TestAgentsThatDeclareThemselvesIdempotentHaveThatCapability(t *testing.T) {
+	t.Parallel()
+	agents := &scripted{infos: []runtime.AgentInfo{
+		{Name: "a", Idempotent: true},
+		{Name: "b"},
+		{Name: "c", Capabilities: []string{"idempotent"}},
+	}}
+	err := inside(t, t.Context(), &local.Engine{Agents: agents}, func(_ *starlark.Thread, fx runtime.Effects) error {
+		found, err := fx.Do(runtime.AgentLookup{Capability: "idempotent", Min: 1})
+		require.NoError(t, err)
+		require.JSONEq(t, `["a","c"]`, string(found))
+
+		found, err = fx.Do(runtime.AgentLookup{Capability: "idempotent", Count: 1})
+		require.NoError(t, err)
+		require.JSONEq(t, `["a"]`, string(found))
+
+		_, err = fx.Do(runtime.AgentLookup{Capability: "idempotent", Min: 3})
+		e, ok := errors.AsType[*runtime.Error](err)
+		require.True(t, ok)
+		require.Equal(t, runtime.NotFound, e.Code)
+		return nil
+	})
+	require.NoError(t, err)
+	require.Len(t, agents.infos, 3, "the list of the agents is theirs")
+}
+
 func TestWithoutConsentOnlyIdempotentAgentsAreAskedAgain(t *testing.T) {
 	t.Parallel()
 	for idempotent, calls := range map[bool]int{false: 1, true: 3} {

@@ -276,6 +276,18 @@ func TestInProcessAgentsNeedNoProcess(t *testing.T) {
 	require.Len(t, h.Agents(), 2)
 }
 
+func TestTheProjectCanVouchThatAnAgentIsIdempotent(t *testing.T) {
+	t.Parallel()
+	h := open(t, host.Options{Agents: []host.AgentConfig{
+		{Name: "a", Capabilities: []string{"idempotent", "x"}}, {Name: "b", Idempotent: true}, {Name: "c"},
+	}})
+	for name, want := range map[string]bool{"a": true, "b": true, "c": false} {
+		info, ok := h.Info(name)
+		require.True(t, ok)
+		require.Equal(t, want, info.Idempotent, name)
+	}
+}
+
 type mock string
 
 func (m mock) Call(_ context.Context, c runtime.Call) (runtime.Answer, error) {

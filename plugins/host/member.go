@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +35,7 @@ type session struct {
 }
 
 func newMember(h *Host, cfg AgentConfig) *member {
+	cfg.Idempotent = cfg.Idempotent || slices.Contains(cfg.Capabilities, runtime.Idempotent)
 	m := &member{host: h, cfg: cfg, opening: make(chan struct{}, 1), idempotent: cfg.Idempotent}
 	m.queue = newQueue(cfg.MaxConcurrency)
 	return m
