@@ -61,12 +61,17 @@ func Prefer(ballots [][]int, weights []float64, options int) ([][]float64, error
 
 // prefer is Prefer with the rows one after the other.
 func prefer(ballots [][]int, weights []float64, options int) ([]float64, error) {
-	if err := ballotsOK(ballots, weights, options); err != nil {
-		return nil, err
-	}
 	if err := fewEnough(options); err != nil {
 		return nil, err
 	}
+	if err := ballotsOK(ballots, weights, options); err != nil {
+		return nil, err
+	}
+	return preferred(ballots, weights, options), nil
+}
+
+// preferred is prefer of sound ballots.
+func preferred(ballots [][]int, weights []float64, options int) []float64 {
 	return totals(weights, len(ballots), options*options, 1, func(weights, into []float64) {
 		order := newOrder(options)
 		for i, ballot := range ballots {
@@ -78,7 +83,7 @@ func prefer(ballots [][]int, weights []float64, options int) ([]float64, error) 
 				}
 			}
 		}
-	}), nil
+	})
 }
 
 // order completes ballots, without memory of its own for each.
