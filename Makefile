@@ -96,6 +96,10 @@ arch: ## floors, doors, and what the documents say about them
 vet: ## go vet
 	go vet $(PKGS)
 
+.PHONY: deciding
+deciding: ## simulate the ways of deciding again, and rewrite docs/deciding.md and its plot
+	go run ./internal/bench/deciding -docs docs
+
 vuln: ## known vulnerabilities in what we call; needs vuln.go.dev and is no part of check
 	@for dir in $(MODULES); do status=0; ($(call tool,"$$dir") govulncheck ./...) || status=$$?; case $$status in \
 		0) ;; \
