@@ -33,36 +33,42 @@ func verifyDecl() *Decl {
 		Effect: true,
 		Doc: `Checks a value against oracles, and has it mended or decided by others when they doubt it.
 
-The oracles are asked in the order given, so write the cheapest first; the least score counts, not the mean. An oracle is
-- an agent: it is asked to check value=, and its answer is read as below. An exec agent runs a command, such as the tests;
-- a function of the value, or a Call from defer, which is called as it is; a person is a function that calls approve;
+The oracles are asked in the order given, so write the cheapest first. Their least score counts, not the mean. An oracle is
+- an agent: it is asked to check value=, and its answer is read as below; an exec agent runs a command, such as the tests;
+- a function of the value, or a Call from defer, called as it is; a person is a function that calls approve;
 - a type, as ask(returns=) takes it (a record, an enum, a JSON Schema as a dict): 1 when the value fits, else 0;
-- a checklist, a dict of names to functions or a list of functions: the share that hold, in other words the mean of their scores.
+- a checklist, a dict of names to functions or a list of functions: the share that hold (the mean, where they give scores).
 
-An answer is read as a score from 0 to 1: True and False, a number, a Decision of approve ("approve", "accept" and "yes" are 1, "reject" and
-"no" 0), or a dict, struct, record or JSON text with score, with passed or ok as a bool, or with the counts passed, failed, skipped and errors,
-which give passed / (passed + failed + skipped + errors): a skipped test is not a passed one. When it says several of these, the least counts. A Result whose
-basis is "verifier" counts for no more than its confidence. Reasons come from reason, reasons, the end of stderr and stdout, or a comment.
-Whatever cannot be read so is no evidence: None, text that is no JSON, a number outside 0 to 1, no tests at all, an error of an agent, fail().
+An answer is read as a score from 0 to 1:
+- True or False, a number, or a Decision of approve ("approve", "accept" and "yes" are 1, "reject" and "no" are 0);
+- a dict, struct, record or JSON text with score, with passed or ok as a bool, or with the counts passed and failed, and skipped
+  and errors if any: passed / (passed + failed + skipped + errors), for a skipped test is not a passed one;
+- a Verdict; a Result, for its value. When the basis of a Result is "verifier" it counts for no more than its confidence, which for a
+  command is 0 when the exit code is not among its ok_codes.
+
+When it says several of these the least counts. Its reasons are in reason or reasons, a comment, or the end of stderr and stdout.
+Everything else is no evidence: None, text that is no JSON, a number outside 0 to 1, a run without tests, an error of an agent, fail().
 No evidence is never a pass. Bugs of the script, limits and cancellation are raised, as attempt raises them.
 
-What happens next is the policy, by default {"accept": 0.8, "warn": 0.6, "retry": 0.4}; give those that differ:
+What follows is the policy, {"accept": 0.8, "warn": 0.6, "retry": 0.4} unless policy= says otherwise for some of them:
 - accept or more: the value is accepted; from warn to accept: it is accepted with .warning;
-- from retry to warn: retry mends it once, and the result is checked anew. The better of the two stands (the first when they are
-  equal; one with evidence from all its oracles is better than one without); below warn still, or without retry=, it escalates;
-- below retry, or without evidence: it escalates at once, and the oracles that are left are skipped.
+- from retry to warn: retry= mends it once and the new value is checked in the same way. The better one stands, the first of equals;
+  evidence from all oracles is better than evidence from some. Below warn still, or without retry=, it escalates;
+- below retry, or without evidence from an oracle: it escalates at once, and the oracles that are left are skipped.
 
-retry is a function of (value, reasons) that gives a new value, or an agent that is asked to mend it. escalate lists who comes then, in
-order, the next only when the one before did not help: agents, asked to mend, or functions of (value, verdict so far). A new value is checked anew by the same
-oracles. A Decision of approve decides by itself: approved, the value is accepted as it stands. Who fails, or gives None, is passed over. An agent that mends is asked
-for the type of a record, or else for that of the first type among the oracles. Of a Result, an outcome or an attempt the value counts.
+retry is a function of (value, reasons) that gives a new value, or an agent that is asked to mend it. escalate lists who comes next, each
+only when those before did not help: an agent, asked to mend, or a function of (value, verdict so far). They get the best value so
+far; what they give is checked by the same oracles. When they give a Decision of approve it decides: approved, the value is accepted as it
+stands. Who fails or gives None is noted and passed over. A mending agent is asked for the type of the value if that is a record, else for
+the first type among the oracles. Of a Result, an outcome or an attempt the value counts, here and as the value to verify.
 
-With nobody left the status is "surfaced": a doubtful value is a result to look at, never an error and never a pass.
+With nobody left the status is "surfaced": somebody should look at it. It is neither an error nor a pass.
 
-The Verdict has .value (the best seen), .score (its least score, None without evidence), .status ("accepted" or "surfaced"), .passed, .warning, .by (whose
-value it is: "given", "retry" or the name of an agent or function; or the person who approved it), .reasons (of that value, a list of strings),
-.evidence (a list of struct(stage, oracle, score, reasons, skipped)) and .stages (a list of struct(stage, by, score, result, reasons), where result is "accepted", "doubtful",
-"refuted", "no_evidence", "failed" or "rejected"). It is true when passed. An event "gate" under the given name tells of it.
+The Verdict is true when it passed. It has .value (the best seen), .score (the least, or None without evidence), .status ("accepted" or
+"surfaced"), .passed, .warning, .by (whose value it is: "given", "retry", or the name of an agent or function; or the person who
+approved it), .reasons (why it is doubted, a list of strings), .evidence (a list of struct(stage, oracle, score, reasons, skipped)) and
+.stages (a list of struct(stage, by, score, result, reasons); the result is "accepted", "doubtful", "refuted", "no_evidence", "failed" or
+"rejected"). It tells of itself as an event "gate" of the given name.
 
     Summary = record(title=str, points=[str])
 

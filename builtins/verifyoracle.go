@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.starlark.net/starlark"
 
@@ -68,7 +69,7 @@ func agentOracle(a *Agent) oracle {
 }
 
 func functionOracle(fn starlark.Callable) oracle {
-	return oracle{name: labelOf(fn), ask: func(v *verification, value starlark.Value) (reading, error) {
+	return oracle{name: knownAs(fn), ask: func(v *verification, value starlark.Value) (reading, error) {
 		answer, err := callWith(v.Thread, fn, value)
 		if err != nil {
 			return reading{}, err
@@ -76,6 +77,9 @@ func functionOracle(fn starlark.Callable) oracle {
 		return v.read(answer)
 	}}
 }
+
+// knownAs is what people call a function, as text that can be recorded.
+func knownAs(fn starlark.Callable) string { return strings.ToValidUTF8(labelOf(fn), "\uFFFD") }
 
 // callWith calls a function; a Call from defer has its arguments already.
 func callWith(t *starlark.Thread, fn starlark.Callable, args ...starlark.Value) (starlark.Value, error) {
@@ -174,7 +178,7 @@ func unnamed(list starlark.Indexable) []starlark.Tuple {
 		fn := list.Index(i)
 		name := fmt.Sprintf("check %d", i+1)
 		if f, ok := fn.(starlark.Callable); ok && f.Name() != "lambda" {
-			name = labelOf(f)
+			name = knownAs(f)
 		}
 		named[i] = starlark.Tuple{starlark.String(name), fn}
 	}
@@ -211,7 +215,7 @@ func (v *verification) goThrough(items []item, value starlark.Value) (reading, e
 			return reading{}, err
 		}
 		if said.sense != scored {
-			all.sense, all.why = unusable, fmt.Sprintf("%s: %s", it.name, said.why)
+			all.sense, all.why = unusable, trimmedReason(it.name+": "+said.why)
 			return all, nil
 		}
 		scores = append(scores, said.score)

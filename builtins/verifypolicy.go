@@ -48,7 +48,8 @@ func (c *Call) policyArg(i int) (thresholds, error) {
 		return t, c.wrong(i, `got a %s, want a dict such as {"accept": 0.9}`, c.Args[i].Type())
 	}
 	for _, kv := range d.Items() {
-		if err := t.set(kv[0], kv[1]); err != nil {
+		var err error
+		if t, err = t.with(kv[0], kv[1]); err != nil {
 			return t, c.wrong(i, "%w", err)
 		}
 	}
@@ -61,19 +62,19 @@ func (c *Call) policyArg(i int) (thresholds, error) {
 	return t, nil
 }
 
-// set changes one threshold by its name.
-func (t *thresholds) set(key, v starlark.Value) error {
+// with is t with one threshold changed by its name.
+func (t thresholds) with(key, v starlark.Value) (thresholds, error) {
 	names := []string{"accept", "warn", "retry"}
 	name, _ := starlark.AsString(key)
 	if !slices.Contains(names, name) {
 		if near := runtime.Nearest(name, names); near != "" {
-			return fmt.Errorf("there is no threshold %s, did you mean %q?", describe(key), near)
+			return t, fmt.Errorf("there is no threshold %s, did you mean %q?", describe(key), near)
 		}
-		return fmt.Errorf("there is no threshold %s, those are %s", describe(key), quoted(names))
+		return t, fmt.Errorf("there is no threshold %s, those are %s", describe(key), quoted(names))
 	}
 	f, ok := starlark.AsFloat(v)
 	if !ok || !isShare(f) {
-		return fmt.Errorf("%s is %s, want a number from 0 to 1", name, describe(v))
+		return t, fmt.Errorf("%s is %s, want a number from 0 to 1", name, describe(v))
 	}
 	switch name {
 	case "accept":
@@ -83,7 +84,7 @@ func (t *thresholds) set(key, v starlark.Value) error {
 	case "retry":
 		t.retry = f
 	}
-	return nil
+	return t, nil
 }
 
 // isShare says whether f is a number from 0 to 1; NaN is not.

@@ -3,6 +3,7 @@ package builtins
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -51,8 +52,8 @@ func (r reading) least(s reading) reading {
 	case s.sense == scored && r.sense == scored && s.score < r.score:
 		low = s
 	}
-	low.reasons = append(r.reasons[:len(r.reasons):len(r.reasons)], s.reasons...)
-	low.tails = append(r.tails[:len(r.tails):len(r.tails)], s.tails...)
+	low.reasons = slices.Concat(r.reasons, s.reasons)
+	low.tails = slices.Concat(r.tails, s.tails)
 	return low
 }
 
@@ -155,12 +156,24 @@ func (r *reader) result(v *Result) (reading, error) {
 		return said, err
 	}
 	if a := &v.answer; a.Basis == verifierBasis && a.Confidence != nil {
-		said = said.least(shareIn("the confidence", starlark.Float(*a.Confidence)))
+		said = said.least(sureness(said, *a.Confidence))
 	}
 	if v.answer.Reasoning != "" && len(said.reasons) == 0 {
 		said.tails = append([]string{trimmedReason(v.answer.Reasoning)}, said.tails...)
 	}
 	return said, nil
+}
+
+// sureness is a verifier's confidence in what it said.
+func sureness(said reading, confidence float64) reading {
+	sure := shareIn("the confidence", starlark.Float(confidence))
+	if sure.sense == scored {
+		sure.why = "its confidence is " + starlark.Float(confidence).String()
+	}
+	if said.sense == scored {
+		sure.why = said.why + ", and " + sure.why
+	}
+	return sure
 }
 
 // text reads a text that is JSON, with or without a fence around it.

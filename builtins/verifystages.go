@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"fmt"
+	"slices"
 
 	"go.starlark.net/starlark"
 
@@ -183,7 +184,7 @@ func menderOf(v starlark.Value) (mender, bool) {
 	case *Agent:
 		return mender{name: v.name, agent: v}, true
 	case starlark.Callable:
-		return mender{name: labelOf(v), fn: v}, true
+		return mender{name: knownAs(v), fn: v}, true
 	}
 	return mender{}, false
 }
@@ -280,7 +281,7 @@ func (v *verification) reasonList() *starlark.List { return textList(v.best.foun
 
 // verdict is how things stand.
 func (v *verification) verdict() *Verdict {
-	verdict := &Verdict{candidate: v.best, approved: v.decided, passed: v.settled(), stages: v.stages[:len(v.stages):len(v.stages)]}
+	verdict := &Verdict{candidate: v.best, approved: v.decided, passed: v.settled(), stages: slices.Clip(v.stages)}
 	if v.decided {
 		verdict.by = v.approver
 	}
