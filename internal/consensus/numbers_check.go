@@ -69,23 +69,21 @@ func largest(xs []float64) float64 {
 	return most
 }
 
-// meanOf is the mean of at least one finite number: it never overflows and never leaves their range.
+// meanOf is the mean of at least one finite number; rounding does not take it out of their range.
 func meanOf(xs []float64) float64 {
 	low, high := xs[0], xs[0]
 	for _, x := range xs {
 		low, high = min(low, x), max(high, x)
 	}
-	n := float64(len(xs))
-	if max(-low, high) <= math.MaxFloat64/(2*n) {
-		return min(max(Sum(xs)/n, low), high)
+	return min(max(Mean(xs), low), high)
+}
+
+// unsigned is x, or 0 for negative zero.
+func unsigned(x float64) float64 {
+	if x == 0 {
+		return 0
 	}
-	// Such numbers are divided by a power of two first, which no number of their size feels.
-	_, e := math.Frexp(n)
-	small := make([]float64, len(xs))
-	for i, x := range xs {
-		small[i] = math.Ldexp(x, -e-1)
-	}
-	return min(max(math.Ldexp(Sum(small)/n, e+1), low), high)
+	return x
 }
 
 // between is the point between low and high at this share of the way, without overflow and never outside.

@@ -7,12 +7,15 @@ import (
 	"slices"
 )
 
-// ordered checks the numbers and gives them in increasing order.
+// ordered checks the numbers and gives them in increasing order, without negative zeros, which have no place of their own in it.
 func ordered(xs []float64) ([]float64, error) {
 	if err := someFinite("number", xs); err != nil {
 		return nil, err
 	}
 	sorted := slices.Clone(xs)
+	for i, x := range sorted {
+		sorted[i] = unsigned(x)
+	}
 	slices.Sort(sorted)
 	return sorted, nil
 }

@@ -8,8 +8,9 @@ import (
 )
 
 // GeometricMedian is the point with the least sum of distances to the points. Where all points lie on one line several may be, and it is
-// one of them. It is found to about ten digits by Weiszfeld's iteration, begun as Vardi and Zhang (2000) say: from the best of the points,
-// unless that is the median, so that it never meets another one. It takes time quadratic in the number of points.
+// one of them. The best of the points is the median if the others do not pull harder at it than it holds (Vardi and Zhang 2000); otherwise
+// the search goes down from there, by Newton's method or where that fails by Weiszfeld's, and so never meets another point. It is found to
+// about ten digits, in time quadratic in the number of points.
 func GeometricMedian(points [][]float64) ([]float64, error) {
 	if err := samePoints(points); err != nil {
 		return nil, err
@@ -42,18 +43,17 @@ func medianOnLine(points [][]float64) ([]float64, error) {
 	return []float64{x}, err
 }
 
-// Rounds of the search for a geometric median, how much further than Weiszfeld each goes, which is safe up to two (Ostresh 1978), and the
-// step, as a share of the largest coordinate, at which it ends.
+// Rounds of the search for a geometric median, and of the search for each of its steps.
 const (
-	centreRounds = 2000
-	centreStride = 1.5
-	centreStep   = 1e-15
+	centreRounds = 200
+	centreInner  = 50
 )
 
 // centre is the search for a geometric median, of points whose largest coordinate is about one.
 type centre struct {
 	points [][]float64 // in order, so that the order of the input does not matter
 	at     []float64
+	total  float64   // of the distances from there
 	pulls  []float64 // room for one term of a sum each
 	away   []float64 // distance of each point
 }
@@ -64,26 +64,25 @@ func newCentre(points [][]float64, e int) *centre {
 	for i, p := range points {
 		m.points[i] = make([]float64, len(p))
 		for d, x := range p {
-			m.points[i][d] = math.Ldexp(x, -e)
+			m.points[i][d] = unsigned(math.Ldexp(x, -e))
 		}
 	}
 	slices.SortFunc(m.points, slices.Compare)
-	least := math.Inf(1)
+	m.total = math.Inf(1)
 	for _, p := range m.points {
-		m.measure(p)
-		if total := Sum(m.away); total < least {
-			least, m.at = total, p
+		if total := m.measure(p); total < m.total {
+			m.total, m.at = total, p
 		}
 	}
-	m.at = slices.Clone(m.at)
 	return m
 }
 
-// measure takes the distances of the points from a place.
-func (m *centre) measure(from []float64) {
+// measure takes the distances of the points from a place, and gives their sum.
+func (m *centre) measure(from []float64) float64 {
 	for i, p := range m.points {
 		m.away[i] = distance(p, from)
 	}
+	return Sum(m.away)
 }
 
 // pull is the sum of the unit vectors from a measured place to the points, and how many points lie at it or next to it.
@@ -107,32 +106,129 @@ func (m *centre) pull(from []float64) (pull []float64, same int) {
 // step moves the centre once, and says whether that was worth it.
 func (m *centre) step() bool {
 	m.measure(m.at)
+	pull, same := m.pull(m.at)
+	strength := norm(pull)
+	if strength <= float64(float64(same)*(1+nearly)) {
+		return false
+	}
+	if same == 0 {
+		way := m.newton(pull)
+		if m.down(way) || m.settle(way, strength) {
+			return true
+		}
+		m.measure(m.at)
+	}
+	weight := m.weight()
+	if weight == 0 {
+		return false
+	}
+	return m.down(times(pull, (1-float64(same)/strength)/weight))
+}
+
+// weight is the sum of one over each distance that was measured.
+func (m *centre) weight() float64 {
 	for i, d := range m.away {
 		m.pulls[i] = 0
 		if d > nearly {
 			m.pulls[i] = 1 / d
 		}
 	}
-	weight := Sum(m.pulls)
-	if weight == 0 {
+	return Sum(m.pulls)
+}
+
+// newton is the step to where the pull would be nothing if it changed evenly, found by conjugate gradients.
+func (m *centre) newton(pull []float64) []float64 {
+	step, rest, way := make([]float64, len(pull)), pull, pull
+	square := dot(rest, rest)
+	enough := float64(square * 1e-24)
+	for range min(len(pull)+1, centreInner) {
+		bent := m.bend(way)
+		curve := dot(way, bent)
+		if square <= enough || curve <= float64(nearly*dot(way, way)) {
+			break
+		}
+		far := square / curve
+		step, rest = plus(step, times(way, far)), plus(rest, times(bent, -far))
+		before := square
+		square = dot(rest, rest)
+		way = plus(rest, times(way, square/before))
+	}
+	return step
+}
+
+// bend is how the pull falls along a way from the measured place: for each point, what of the way is not towards it, over its distance.
+func (m *centre) bend(way []float64) []float64 {
+	along := make([]float64, len(m.points))
+	for i, p := range m.points {
+		if m.away[i] > nearly {
+			along[i] = dot(way, times(plus(p, times(m.at, -1)), 1/m.away[i]))
+		}
+	}
+	out := make([]float64, len(way))
+	for d := range out {
+		for i, p := range m.points {
+			m.pulls[i] = 0
+			if m.away[i] > nearly {
+				m.pulls[i] = (way[d] - float64(along[i]*(p[d]-m.at[d]))/m.away[i]) / m.away[i]
+			}
+		}
+		out[d] = Sum(m.pulls)
+	}
+	return out
+}
+
+// down moves the centre along a way, or half of it, or a quarter and so on, if the distances become less.
+func (m *centre) down(way []float64) bool {
+	for range centreHalvings {
+		next := plus(m.at, way)
+		if total := m.measure(next); total < m.total {
+			m.at, m.total = next, total
+			return true
+		}
+		way = times(way, 0.5)
+	}
+	return false
+}
+
+// settle moves the centre along a way if the pull there is less than half of what it was. Near the median the distances no longer tell.
+func (m *centre) settle(way []float64, strength float64) bool {
+	next := plus(m.at, way)
+	total := m.measure(next)
+	if pull, _ := m.pull(next); norm(pull) > strength/2 || total > float64(m.total*(1+nearly)) {
 		return false
 	}
-	pull, same := m.pull(m.at)
-	strength := norm(pull)
-	if strength <= float64(float64(same)*(1+nearly)) {
-		return false
+	m.at, m.total = next, min(m.total, total)
+	return true
+}
+
+// centreHalvings is how often a step is halved before it counts as none.
+const centreHalvings = 12
+
+// plus is the sum of two vectors.
+func plus(a, b []float64) []float64 {
+	out := make([]float64, len(a))
+	for d := range a {
+		out[d] = a[d] + b[d]
 	}
-	way := (1 - float64(same)/strength) / weight
-	if same == 0 {
-		way = float64(way * centreStride)
+	return out
+}
+
+// times is a vector stretched by a factor.
+func times(a []float64, by float64) []float64 {
+	out := make([]float64, len(a))
+	for d := range a {
+		out[d] = float64(a[d] * by)
 	}
-	moved := 0.0
-	for d := range m.at {
-		by := float64(pull[d] * way)
-		m.at[d] += by
-		moved = max(moved, math.Abs(by))
+	return out
+}
+
+// dot is the inner product of two vectors.
+func dot(a, b []float64) float64 {
+	terms := make([]float64, len(a))
+	for d := range a {
+		terms[d] = float64(a[d] * b[d])
 	}
-	return moved > centreStep
+	return Sum(terms)
 }
 
 // Krum is the index of the point that lies closest to its nearest len(points)-faulty-2 others, by the sum of the squared distances; the
