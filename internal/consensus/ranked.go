@@ -67,10 +67,11 @@ func strongestPaths(flat []float64, options int) []float64 {
 			}
 			row := paths[i*options : (i+1)*options]
 			for j, second := range through {
-				if j != i {
-					row[j] = max(row[j], min(first, second))
+				if weakest := min(first, second); weakest > row[j] {
+					row[j] = weakest
 				}
 			}
+			row[i] = 0 // a way back to itself is no path
 		}
 	}
 	return paths
