@@ -126,6 +126,7 @@ const Idempotent = "idempotent"
 type AgentInfo struct {
 	Name         string
 	Capabilities []string      // as parallax.toml declares them
+	AtMostOnce   bool          // a call whose answer was lost must not be repeated
 	Idempotent   bool          // safe to call again after a lost answer: the engine may retry without the script's consent
 	Timeout      time.Duration // the configuration's own default; zero means none
 	Instant      bool          // it answers at once: nobody need do something else meanwhile

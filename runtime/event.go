@@ -56,4 +56,5 @@ type Event struct {
 	Usage      *Usage
 	Progress   *Progress
 	Error      *Error
+	Past       bool // it happened before the run was resumed, and is told again
 }

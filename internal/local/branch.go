@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/parallax-run/parallax/runtime"
@@ -20,20 +21,50 @@ type branch struct {
 	n     int    // effects and forks so far
 	now   time.Time
 	depth int // child runs above
+
+	past     *past         // what is recorded of the run's earlier life, or nil
+	index    int           // of the branch in its fork
+	fresh    atomic.Bool   // it, or a branch below it, has done something that was not recorded before
+	trouble  error         // the host's, which ends the branch at its next effect
+	took     runtime.Usage // by the effect under way, failed attempts included
+	attempts int           // of the call under way
 }
 
 // Do implements runtime.Effects.
 func (b *branch) Do(e runtime.Effect) (runtime.Payload, error) {
 	b.n++
+	if b.trouble != nil {
+		return nil, b.trouble
+	}
 	if err := b.stopped(); err != nil {
 		return nil, err
 	}
+	at := runtime.Address{Path: b.path, N: b.n}
+	if p, err, known := b.recorded(at, e); known {
+		return p, err
+	}
+	b.live()
 	if waits(e) {
 		b.yield()
 	}
-	p, err := b.do(runtime.Address{Path: b.path, N: b.n}, e)
+	b.took, b.attempts = runtime.Usage{}, 0
+	p, err := b.do(at, e)
 	b.tick()
+	if b.keeps() {
+		if trouble := b.record(at, e, p, err); trouble != nil {
+			return nil, trouble
+		}
+	}
 	return p, err
+}
+
+// live notes that the branch has come to the end of what is recorded of it.
+func (b *branch) live() {
+	if b.past == nil || b.fresh.Swap(true) || b.fork == nil {
+		return
+	}
+	b.fork.caughtUp(b.index)
+	b.fork.parent.live()
 }
 
 func (b *branch) do(at runtime.Address, e runtime.Effect) (runtime.Payload, error) {

@@ -41,8 +41,18 @@ func (b *branch) call(at runtime.Address, e runtime.AgentCall) (runtime.Payload,
 			b.emit(runtime.Event{Kind: runtime.AgentProgress, Addr: at, Agent: e.Agent, Progress: &p})
 		}
 	}
+	if f := b.before(at); f != nil {
+		if err := b.interrupted(at, e, f, info); err != nil {
+			return nil, err
+		}
+		c.Attempt = f.Attempt
+	}
 	for {
 		c.Attempt++
+		b.attempts = c.Attempt
+		if err := b.begin(at, e, c.Attempt, time.Time{}, info.AtMostOnce); err != nil {
+			return nil, err
+		}
 		answer, err := b.attempt(at, c)
 		if err == nil {
 			return b.answered(at, c, answer)
@@ -57,6 +67,22 @@ func (b *branch) call(at runtime.Address, e runtime.AgentCall) (runtime.Payload,
 	}
 }
 
+// interrupted says what becomes of a call that was under way when the host died: it is made again, unless the agent must not be asked twice.
+func (b *branch) interrupted(at runtime.Address, e runtime.AgentCall, begun *runtime.Fact, info runtime.AgentInfo) error {
+	if err := b.same(begun, runtime.Request(e)); err != nil {
+		return err
+	}
+	if !info.AtMostOnce {
+		return nil
+	}
+	b.attempts = begun.Attempt
+	failed := runtime.Errorf(runtime.UnknownOutcome, "agent %q was asked when the run broke off, and must not be asked twice: whether it did its work is not known", e.Agent)
+	failed.Hint = "find out what it did; attempt(...) lets the pattern go on"
+	failed.Agent, failed.Attempts = e.Agent, begun.Attempt
+	b.emit(runtime.Event{Kind: runtime.AgentFailed, Addr: at, Agent: e.Agent, N: begun.Attempt, Error: failed})
+	return failed
+}
+
 // attempt makes one attempt within the run's budget.
 func (b *branch) attempt(at runtime.Address, c runtime.Call) (runtime.Answer, error) {
 	hold, err := b.reserve()
@@ -68,6 +94,7 @@ func (b *branch) attempt(at runtime.Address, c runtime.Call) (runtime.Answer, er
 	defer cancel()
 	answer, callErr := b.x.Agents.Call(ctx, c)
 	b.settle(at, hold, answer.Usage)
+	b.took.Add(answer.Usage)
 	if callErr == nil {
 		return answer, b.stopped()
 	}

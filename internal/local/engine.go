@@ -48,6 +48,8 @@ type Engine struct {
 	Watch   bool                                               // emit what agents say before they answer
 	Open    func(from, label string) (*runtime.Program, error) // finds the patterns that run() names; nil means there are none
 
+	Keep Keeper // nil keeps nothing
+
 	// Emit receives every event of a run in Seq order and is never called concurrently for one run. It must return
 	// quickly: the branch that caused the event waits for it. Nil means nobody listens.
 	Emit func(runtime.Event)
@@ -89,6 +91,9 @@ type execution struct {
 
 func (x *execution) run(ctx context.Context, r Run, depth int) (runtime.Payload, error) {
 	main := &branch{x: x, run: &r, ctx: ctx, now: x.clock().UTC(), depth: depth}
+	if err := main.recall(); err != nil {
+		return nil, err
+	}
 	main.emit(runtime.Event{Kind: runtime.RunStarted, Name: r.Program.Name, Value: r.Inputs})
 	result, err := r.Program.Run(main, r.Inputs, r.Config)
 	main.tick()
@@ -104,6 +109,30 @@ func (x *execution) run(ctx context.Context, r Run, depth int) (runtime.Payload,
 		main.emit(runtime.Event{Kind: runtime.RunSuspended, Text: err.Error()})
 	}
 	return nil, err
+}
+
+// recall reads what is recorded of the run. Its first fact, at address 0, is when it began.
+func (b *branch) recall() error {
+	if !b.keeps() {
+		return nil
+	}
+	facts, err := b.x.Keep.Load(b.run.ID)
+	if err != nil {
+		return fmt.Errorf("the record of run %s cannot be read: %w", b.run.ID, err)
+	}
+	if b.past, err = remember(facts); err != nil {
+		return err
+	}
+	began := b.before(runtime.Address{})
+	if began == nil {
+		b.x.Keep.Note(b.run.ID, runtime.Fact{Kind: runtime.Begun, At: b.now})
+		return nil
+	}
+	b.now = began.At
+	if b.depth == 0 {
+		b.x.ledger.start = began.At
+	}
+	return nil
 }
 
 // causeOf gives the reason why a run was cancelled where whoever cancelled it gave one.

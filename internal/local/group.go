@@ -32,6 +32,9 @@ type group struct {
 	left    int   // not delivered yet
 	cause   error // why the group was cancelled, nil while it was not
 	latest  time.Time
+
+	record  *record // nil when nothing is kept
+	trouble error   // the host's, for the parent
 }
 
 // out is what a branch came to.
@@ -51,15 +54,22 @@ func (b *branch) Fork(spec runtime.ForkSpec, n int, body func(i int, fx runtime.
 	}
 	g.changed.L = &g.mu
 	g.ctx, g.cancel = context.WithCancelCause(b.ctx)
-	b.emit(runtime.Event{Kind: runtime.ForkStarted, Addr: g.at, Name: spec.Name, N: n})
-	if spec.Timeout > 0 {
-		g.timer = time.AfterFunc(spec.Timeout, func() { g.Cancel(runtime.ErrDeadline) })
+	left := spec.Timeout
+	if b.keeps() {
+		var err error
+		if left, err = g.keep(); err != nil {
+			g.cancel(err)
+			b.trouble = err
+			return &fault{n: n, err: err}
+		}
 	}
+	b.emit(runtime.Event{Kind: runtime.ForkStarted, Addr: g.at, Name: spec.Name, N: n})
 	width := n
 	if spec.Limit > 0 && spec.Limit < n {
 		width = spec.Limit
 	}
 	g.width = width
+	g.arm(left)
 	g.more()
 	b.yield()
 	return g
@@ -68,35 +78,61 @@ func (b *branch) Fork(spec runtime.ForkSpec, n int, body func(i int, fx runtime.
 // more starts another worker if there is work for it.
 func (g *group) more() {
 	g.mu.Lock()
-	start := g.cause == nil && g.workers < g.width && g.next < len(g.outs)
-	if start {
+	defer g.mu.Unlock()
+	g.hire()
+}
+
+// hire is more for those who hold the lock.
+func (g *group) hire() {
+	if g.cause == nil && g.workers < g.width && g.upcoming() {
 		g.workers++
-	}
-	g.mu.Unlock()
-	if start {
 		go g.work()
 	}
+}
+
+// upcoming says whether there is a branch to start.
+func (g *group) upcoming() bool {
+	if g.record != nil {
+		return g.record.upcoming()
+	}
+	return g.next < len(g.outs)
+}
+
+// take gives the branch to start; there is one.
+func (g *group) take() int {
+	if g.record != nil {
+		return g.record.take()
+	}
+	g.next++
+	return g.next - 1
+}
+
+// began says whether a branch was started.
+func (g *group) began(i int) bool {
+	if g.record != nil {
+		return g.record.started[i]
+	}
+	return i < g.next
 }
 
 // work runs branches until none is left to start.
 func (g *group) work() {
 	for {
 		g.mu.Lock()
-		i := g.next
-		if g.cause != nil || i == len(g.outs) {
+		if g.cause != nil || !g.upcoming() {
 			g.workers--
 			g.mu.Unlock()
 			g.changed.Signal()
 			return
 		}
-		g.next++
+		i := g.take()
 		g.mu.Unlock()
 		g.branch(i)
 	}
 }
 
 func (g *group) branch(i int) {
-	b := &branch{x: g.parent.x, run: g.parent.run, ctx: g.ctx, fork: g, path: g.parent.path.Child(g.at.N, i), now: g.parent.now, depth: g.parent.depth}
+	b := &branch{x: g.parent.x, run: g.parent.run, ctx: g.ctx, fork: g, path: g.parent.path.Child(g.at.N, i), now: g.parent.now, depth: g.parent.depth, past: g.parent.past, index: i}
 	if b.x.Emit != nil {
 		e := runtime.Event{Kind: runtime.BranchStarted, Addr: g.at, N: i}
 		if g.spec.Label != nil {
@@ -105,6 +141,7 @@ func (g *group) branch(i int) {
 		b.emit(e)
 	}
 	v, err := g.body(i, b)
+	b.live()
 	if g.end(i, v, err, b.now) {
 		g.announce(b, i, err)
 	}
@@ -152,6 +189,7 @@ func (g *group) Cancel(cause error) {
 	g.mu.Lock()
 	if g.cause == nil && g.left > 0 {
 		g.cause = cause
+		g.stop(cause)
 	}
 	g.mu.Unlock()
 	g.cancel(cause)
@@ -164,6 +202,9 @@ func (g *group) Next() (int, any, error, bool) {
 	defer g.mu.Unlock()
 	for g.left > 0 {
 		if i, ok := g.ready(); ok {
+			if err := g.delivers(i); err != nil {
+				g.outs[i].err = err
+			}
 			g.outs[i].delivered = true
 			g.left--
 			return g.deliver(i)
@@ -176,7 +217,14 @@ func (g *group) Next() (int, any, error, bool) {
 
 // ready gives the index whose turn it is, if any.
 func (g *group) ready() (int, bool) {
+	for len(g.queue) > 0 && g.outs[g.queue[0]].delivered {
+		g.queue = g.queue[1:] // as it was before the run was resumed
+	}
 	switch {
+	case g.replays():
+		return g.replayed()
+	case g.lapsed():
+		return g.ready()
 	case g.cause != nil:
 		if g.workers > 0 {
 			return 0, false
@@ -204,7 +252,7 @@ func (g *group) advance() int {
 func (g *group) deliver(i int) (int, any, error, bool) {
 	o := &g.outs[i]
 	if g.cause != nil {
-		if i < g.next {
+		if g.began(i) {
 			b := branch{x: g.parent.x, run: g.parent.run, path: g.parent.path.Child(g.at.N, i)}
 			b.emit(runtime.Event{Kind: runtime.BranchCancelled, Addr: g.at, N: i})
 		}
@@ -224,6 +272,9 @@ func (g *group) close() {
 		g.timer.Stop()
 	}
 	g.cancel(nil)
+	if g.trouble != nil {
+		g.parent.trouble = g.trouble
+	}
 	if g.latest.After(g.parent.now) {
 		g.parent.now = g.latest
 	}

@@ -97,6 +97,14 @@ func (l *ledger) book(hold spend, used runtime.Usage) (warned []runtime.BudgetUn
 	return warned
 }
 
+// rebook books a call that was made before the run was resumed.
+func (l *ledger) rebook(used runtime.Usage, attempts int) {
+	l.book(spend{}, used)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spent.calls += int64(max(attempts-1, 0))
+}
+
 // unit is one row of the ledger.
 type unit struct {
 	unit        runtime.BudgetUnit

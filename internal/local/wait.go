@@ -24,15 +24,42 @@ func (b *branch) pause(d time.Duration) error {
 
 func (b *branch) sleep(at runtime.Address, e runtime.Sleep) (runtime.Payload, error) {
 	b.emit(runtime.Event{Kind: runtime.Slept, Addr: at, For: e.For})
-	if err := b.pause(e.For); err != nil {
+	left, err := b.since(at, e, e.For, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.pause(left); err != nil {
 		return nil, err
 	}
 	return runtime.Null, nil
 }
 
+// since is what is left of a wait that may have begun in an earlier life of the run; zero stays zero. It records the beginning.
+func (b *branch) since(at runtime.Address, e runtime.Effect, d time.Duration, durable bool) (time.Duration, error) {
+	now := b.x.clock()
+	if f := b.before(at); f != nil {
+		if err := b.same(f, runtime.Request(e)); err != nil {
+			return 0, err
+		}
+		if f.Until.IsZero() {
+			return d, nil
+		}
+		return max(f.Until.Sub(now), 1), nil
+	}
+	var until time.Time
+	if d > 0 {
+		until = now.Add(d).UTC()
+	}
+	return d, b.begin(at, e, 0, until, durable)
+}
+
 func (b *branch) wait(at runtime.Address, e runtime.WaitSignal) (runtime.Payload, error) {
 	b.emit(runtime.Event{Kind: runtime.SignalAwaited, Addr: at, Name: e.Name, For: e.Timeout})
-	ctx, cancel := timeout(b.ctx, e.Timeout, "no signal %q came within %s", e.Name, e.Timeout)
+	left, err := b.since(at, e, e.Timeout, true)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := timeout(b.ctx, left, "no signal %q came within %s", e.Name, e.Timeout)
 	defer cancel()
 	p, err := b.x.Signals.take(ctx, e.Name, at, e.Timeout > 0)
 	if err != nil {
@@ -48,10 +75,14 @@ func (b *branch) approve(at runtime.Address, e runtime.Approval) (runtime.Payloa
 		return nil, err
 	}
 	b.emit(runtime.Event{Kind: runtime.ApprovalAsked, Addr: at, Name: e.Title, Value: asked, For: e.Timeout})
+	left, err := b.since(at, e, e.Timeout, true)
+	if err != nil {
+		return nil, err
+	}
 	if b.x.People == nil {
 		return nil, &NeedsPerson{What: fmt.Sprintf("%q needs a person to decide, and there is no terminal to ask on", e.Title)}
 	}
-	ctx, cancel := timeout(b.ctx, e.Timeout, "nobody decided %q within %s", e.Title, e.Timeout)
+	ctx, cancel := timeout(b.ctx, left, "nobody decided %q within %s", e.Title, e.Timeout)
 	defer cancel()
 	p, err := b.x.People.Decide(ctx, e)
 	if err != nil {

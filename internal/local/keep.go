@@ -1,0 +1,213 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// Keeper keeps the facts of runs. A run's facts keep their order: one is never durable before those that were handed over before it.
+type Keeper interface {
+	// Append keeps facts and returns when they are durable.
+	Append(run string, facts ...runtime.Fact) error
+
+	// Note keeps facts soon. That they could not be kept is the error of a later Append.
+	Note(run string, facts ...runtime.Fact)
+
+	// Load gives the facts of a run, in any order; none if it never began.
+	Load(run string) ([]runtime.Fact, error)
+}
+
+// past is what a run recorded before it was resumed. It is not changed.
+type past struct {
+	begun     map[runtime.Address]*runtime.Fact
+	done      map[runtime.Address]*runtime.Fact
+	delivered map[runtime.Address][]*runtime.Fact // by Seq
+	stopped   map[runtime.Address]*runtime.Fact
+	branches  map[runtime.Path]bool // those with facts, and those above them
+}
+
+// remember reads a run's facts; nil when there are none.
+func remember(facts []runtime.Fact) (*past, error) {
+	if len(facts) == 0 {
+		return nil, nil
+	}
+	p := &past{
+		begun: make(map[runtime.Address]*runtime.Fact), done: make(map[runtime.Address]*runtime.Fact, len(facts)),
+		delivered: make(map[runtime.Address][]*runtime.Fact), stopped: make(map[runtime.Address]*runtime.Fact),
+		branches: make(map[runtime.Path]bool),
+	}
+	for i := range facts {
+		f := &facts[i]
+		p.branches[f.Addr.Path] = true
+		switch f.Kind {
+		case runtime.Begun:
+			p.begun[f.Addr] = f
+		case runtime.Done:
+			p.done[f.Addr] = f
+		case runtime.Stopped:
+			p.stopped[f.Addr] = f
+		case runtime.Delivered:
+			list := p.delivered[f.Addr]
+			for len(list) <= f.Seq {
+				list = append(list, nil)
+			}
+			list[f.Seq] = f
+			p.delivered[f.Addr] = list
+		}
+	}
+	for at, list := range p.delivered {
+		for i, f := range list {
+			if f == nil {
+				return nil, fmt.Errorf("the record of the run has a gap: delivery %d of the fork at %s is missing", i, at)
+			}
+		}
+	}
+	return p, nil
+}
+
+// keeps says whether what the branch does is recorded.
+func (b *branch) keeps() bool { return b.x.Keep != nil }
+
+// recorded gives the outcome of the effect at an address, if there is one.
+func (b *branch) recorded(at runtime.Address, e runtime.Effect) (runtime.Payload, error, bool) {
+	if b.past == nil {
+		return nil, nil, false
+	}
+	f := b.past.done[at]
+	if f == nil {
+		return nil, nil, false
+	}
+	if err := b.same(f, runtime.Request(e)); err != nil {
+		return nil, err, true
+	}
+	if f.At.After(b.now) {
+		b.now = f.At
+	}
+	b.retell(at, e, f)
+	if f.Err != nil {
+		failed := *f.Err
+		return nil, &failed, true
+	}
+	return f.Outcome, nil, true
+}
+
+// same says how a request differs from the recorded one.
+func (b *branch) same(f *runtime.Fact, asked runtime.Payload) error {
+	if f.Print == runtime.PrintOf(asked) {
+		return nil
+	}
+	was := "another request"
+	if begun := b.past.begun[f.Addr]; begun != nil && len(begun.Request) > 0 {
+		was = short(begun.Request)
+	}
+	return &Diverged{Addr: f.Addr, Recorded: was, Asked: short(asked)}
+}
+
+func short(p runtime.Payload) string {
+	if len(p) <= 200 {
+		return string(p)
+	}
+	return string(p[:197]) + "..."
+}
+
+// Diverged says that a run that is resumed or replayed asks for something else than it did before, so that its record is of no use to it.
+type Diverged struct {
+	Addr            runtime.Address
+	Recorded, Asked string
+}
+
+func (e *Diverged) Error() string {
+	return fmt.Sprintf("the run went another way than before: at %s it had asked for %s and now asks for %s", e.Addr, e.Recorded, e.Asked)
+}
+
+// begin records that an effect has begun. Whoever may be asked by others to go on, or must not be asked twice, is durable before it begins.
+func (b *branch) begin(at runtime.Address, e runtime.Effect, attempt int, until time.Time, durable bool) error {
+	if !b.keeps() {
+		return nil
+	}
+	request := runtime.Request(e)
+	return b.keep(durable, runtime.Fact{
+		Addr: at, Kind: runtime.Begun, At: b.x.clock().UTC(), Print: runtime.PrintOf(request), Request: request, Attempt: attempt, Until: until,
+	})
+}
+
+// before gives what was recorded when the effect began in an earlier life of the run, or nil.
+func (b *branch) before(at runtime.Address) *runtime.Fact {
+	if b.past == nil {
+		return nil
+	}
+	return b.past.begun[at]
+}
+
+// record keeps how an effect ended. What was cancelled, or failed through the host's fault, did not end.
+func (b *branch) record(at runtime.Address, e runtime.Effect, p runtime.Payload, err error) error {
+	f := runtime.Fact{Addr: at, Kind: runtime.Done, At: b.now, Print: runtime.PrintOf(runtime.Request(e)), Outcome: p, Usage: b.took, Attempt: b.attempts}
+	if err != nil {
+		failed, ok := errors.AsType[*runtime.Error](err)
+		if !ok || failed.Code == runtime.Cancelled {
+			return nil
+		}
+		f.Outcome, f.Err = nil, failed
+	}
+	return b.keep(matters(e), f)
+}
+
+// matters says that an outcome must be durable before the script sees it. The others can be had again for nothing.
+func matters(e runtime.Effect) bool {
+	switch e.(type) {
+	case runtime.AgentCall, runtime.ChildRun, runtime.Approval, runtime.WaitSignal:
+		return true
+	case runtime.AgentLookup, runtime.Sleep, runtime.Budget, runtime.Emit:
+		return false
+	}
+	return true
+}
+
+func (b *branch) keep(durable bool, f runtime.Fact) error {
+	if !durable {
+		b.x.Keep.Note(b.run.ID, f)
+		return nil
+	}
+	if err := b.x.Keep.Append(b.run.ID, f); err != nil {
+		return fmt.Errorf("the run cannot be recorded: %w", err)
+	}
+	return nil
+}
+
+// retell tells whoever watches what had happened before the run was resumed, and books what it took.
+func (b *branch) retell(at runtime.Address, e runtime.Effect, f *runtime.Fact) {
+	call, isCall := e.(runtime.AgentCall)
+	if isCall {
+		b.x.ledger.rebook(f.Usage, f.Attempt)
+	}
+	if b.x.Emit == nil {
+		return
+	}
+	event := runtime.Event{Addr: at, Past: true, Error: f.Err, N: f.Attempt}
+	switch e := e.(type) {
+	case runtime.AgentCall:
+		event.Kind, event.Agent, event.Text, event.Usage = runtime.AgentAnswered, call.Agent, call.Task, &f.Usage
+		if f.Err != nil {
+			event.Kind = runtime.AgentFailed
+		} else if a, err := runtime.ParseAnswer(f.Outcome); err == nil {
+			event.Value, event.Confidence = a.Value, a.Confidence
+		}
+		b.emit(runtime.Event{Kind: runtime.AgentCalled, Addr: at, Agent: call.Agent, Text: call.Task, Value: call.Input, N: 1, Past: true})
+	case runtime.Emit:
+		event.Kind, event.Name, event.Value = e.Kind, e.Name, e.Data
+	case runtime.ChildRun:
+		event.Kind, event.Name, event.Value = runtime.ChildEnded, e.Pattern, f.Outcome
+	case runtime.Approval:
+		event.Kind, event.Name, event.Value = runtime.ApprovalDecided, e.Title, f.Outcome
+	case runtime.WaitSignal:
+		event.Kind, event.Name, event.Value = runtime.SignalTaken, e.Name, f.Outcome
+	case runtime.Sleep:
+		event.Kind, event.For = runtime.Slept, e.For
+	case runtime.AgentLookup, runtime.Budget:
+		return
+	}
+	b.emit(event)
+}

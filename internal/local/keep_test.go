@@ -1,0 +1,252 @@
+package local_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parallax-run/parallax/builtins"
+	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// notebook keeps facts in memory, as bytes, until it has so many as are allowed: then the host is dead.
+type notebook struct {
+	mu    sync.Mutex
+	facts map[string]map[string][]byte // by run, then by address and kind
+	left  int                          // facts before the host dies; negative means that it lives
+	kill  context.CancelFunc
+}
+
+var errDead = errors.New("the host is dead")
+
+func (n *notebook) Append(run string, facts ...runtime.Fact) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i := range facts {
+		if n.left == 0 {
+			n.kill()
+			return errDead
+		}
+		n.left--
+		if n.facts[run] == nil {
+			n.facts[run] = make(map[string][]byte)
+		}
+		f := &facts[i]
+		n.facts[run][fmt.Sprint(f.Addr, f.Kind, f.Seq)] = f.Encode()
+	}
+	return nil
+}
+
+func (n *notebook) Note(run string, facts ...runtime.Fact) { _ = n.Append(run, facts...) }
+
+func (n *notebook) Load(run string) ([]runtime.Fact, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var facts []runtime.Fact
+	for _, key := range slices.Sorted(maps.Keys(n.facts[run])) {
+		f, err := runtime.DecodeFact(n.facts[run][key])
+		if err != nil {
+			return nil, err
+		}
+		facts = append(facts, f)
+	}
+	return facts, nil
+}
+
+// office answers for agents and keeps a log of its own, as an agent's process would: it survives the host.
+type office struct {
+	mu   sync.Mutex
+	seen map[string][]int // attempts by call id
+	done map[string]bool  // calls that were answered
+}
+
+func (o *office) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
+	o.mu.Lock()
+	o.seen[c.ID] = append(o.seen[c.ID], c.Attempt)
+	o.mu.Unlock()
+	var wait time.Duration
+	if _, rest, ok := strings.Cut(c.Task, " after "); ok {
+		wait, _ = time.ParseDuration(rest)
+	}
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+		return runtime.Answer{}, runtime.ErrCancelled()
+	}
+	if strings.HasPrefix(c.Task, "fail") {
+		return runtime.Answer{}, runtime.Errorf(runtime.Refused, "no")
+	}
+	if strings.HasPrefix(c.Task, "flaky") && c.Attempt == 1 {
+		e := runtime.Errorf(runtime.Unavailable, "not yet")
+		e.Retryable = true
+		return runtime.Answer{}, e
+	}
+	o.mu.Lock()
+	o.done[c.ID] = true
+	o.mu.Unlock()
+	return runtime.Answer{Value: runtime.Payload(fmt.Sprintf("%q", strings.Fields(c.Task)[0])), Usage: runtime.Usage{InputTokens: 3}}, nil
+}
+
+func (o *office) Info(name string) (runtime.AgentInfo, bool) {
+	return runtime.AgentInfo{Name: name, AtMostOnce: name == "once"}, true
+}
+func (o *office) Lookup(string) []runtime.AgentInfo { return []runtime.AgentInfo{{Name: "a"}, {Name: "b"}} }
+
+func compiled(t *testing.T, src string) *runtime.Program {
+	t.Helper()
+	f, err := runtime.Parse("p.star", []byte(src))
+	require.NoError(t, err)
+	p, err := runtime.Compile([]*runtime.File{f}, nil, runtime.Environment{Builtins: builtins.All()})
+	require.NoError(t, err)
+	return p
+}
+
+// lives are patterns whose record is cut off behind every fact in turn.
+var lives = map[string]string{
+	"parallel": `
+def work(n):
+    a = agent("a").ask("x%d after %dms" % (n, 10 * (7 - n))).value
+    sleep(n / 1000.0)
+    state.set("k%d" % n, a)
+    return a + agent("a").ask("y%d" % n).value
+def main():
+    done = parallel(work, range(6), limit=3)
+    return [done.values, state.keys(), random(), agents("x")[0].name]
+`,
+	"failures": `
+def work(n):
+    if n == 3:
+        return agent("a").ask("fail after 25ms").value
+    return agent("a").ask("x%d after %dms" % (n, 10 * n)).value
+def main():
+    a = attempt(parallel, work, range(6))
+    b = parallel(work, range(6), on_error="collect")
+    return [a.error.code, b.values, [f.index for f in b.failed], agent("b").ask("end").value]
+`,
+	"race": `
+def slow(n):
+    first = agent("a").ask("r%d after %dms" % (n, 10 * (5 - n))).value
+    return first + agent("b").ask("s%d after %dms" % (n, n)).value
+def main():
+    won = race(defer(slow, 1), defer(slow, 2), defer(slow, 3))
+    some = parallel(slow, range(5), until=first(2))
+    return [won, sorted(some.values), len(some.cancelled), agent("b").ask("end").value]
+`,
+	"deadlines": `
+def work(n):
+    return agent("a").ask("d%d after %s" % (n, "0ms" if n < 3 else "1h")).value
+def main():
+    a = attempt(within, "30ms", work, 9)
+    b = parallel(work, range(5), timeout="50ms", on_error="collect")
+    c = parallel(lambda n: parallel(work, [n, 4], timeout="70ms", on_error="collect").values, [1, 2])
+    return [a.error.code, b.values, [f.error.code for f in b.failed], c.values]
+`,
+	"retries": `
+def main():
+    a = agent("a").ask("flaky", retry=retry(3, backoff="10ms")).value
+    b = attempt(agent("a").ask, "fail", retry=1)
+    sleep("1h")
+    phase("end")
+    log("done", n=1)
+    return [a, b.error.code, budget.remaining("calls"), now().year > 1999]
+`,
+	"nested": `
+def inner(m, n):
+    return agent("a").ask("i%d-%d after %dms" % (n, m, 5 * m + n)).value
+def outer(n):
+    return [parallel(inner, range(3), n=n).values, race(defer(inner, 1, n), defer(inner, 2, n))]
+def main():
+    return parallel(outer, range(3), limit=2).values
+`,
+}
+
+// engine is a host: what it keeps and whom it asks survive it.
+func host(n *notebook, o *office) *local.Engine { return &local.Engine{Agents: o, Keep: n} }
+
+func newOffice() *office { return &office{seen: make(map[string][]int), done: make(map[string]bool)} }
+
+// live runs until the end or until the host dies; it gives the result.
+func (n *notebook) live(ctx context.Context, o *office, p *runtime.Program, facts int) (runtime.Payload, error) {
+	ctx, n.kill = context.WithCancel(ctx)
+	defer n.kill()
+	n.left = facts
+	return host(n, o).Run(ctx, local.Run{ID: "r", Program: p, Config: runtime.Config{Seed: 5}})
+}
+
+func TestARunGoesOnBehindEveryFact(t *testing.T) {
+	t.Parallel()
+	for name, src := range lives {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := compiled(t, src)
+			var want runtime.Payload
+			var facts int
+			synctest.Test(t, func(t *testing.T) {
+				book := &notebook{facts: make(map[string]map[string][]byte)}
+				var err error
+				want, err = book.live(t.Context(), newOffice(), p, -1)
+				require.NoError(t, err)
+				facts = -1 - book.left
+
+				o := newOffice()
+				again, err := book.live(t.Context(), o, p, 0)
+				require.NoError(t, err, "a replay records nothing")
+				require.Equal(t, want, again)
+				require.Empty(t, o.seen, "a replay asks nobody")
+			})
+			for kill := range facts {
+				synctest.Test(t, func(t *testing.T) { dieAndGoOn(t, p, want, kill) })
+			}
+		})
+	}
+}
+
+// dieAndGoOn lets the host die behind so many facts, and the next one two facts later, and then the run go on to its end.
+func dieAndGoOn(t *testing.T, p *runtime.Program, want runtime.Payload, facts int) {
+	t.Helper()
+	book, o := &notebook{facts: make(map[string]map[string][]byte)}, newOffice()
+	for _, more := range []int{facts, 2} {
+		if early, err := book.live(t.Context(), o, p, more); err == nil {
+			require.Equal(t, want.String(), early.String(), "what was left to be kept did not matter")
+		} else {
+			require.NotContains(t, err.Error(), "another way")
+		}
+	}
+	recorded := book.outcomes(t)
+	before := maps.Clone(o.seen)
+	got, err := book.live(t.Context(), o, p, -1)
+	require.NoError(t, err, "resumed behind fact %d", facts)
+	require.Equal(t, want.String(), got.String(), "resumed behind fact %d", facts)
+	for id := range recorded {
+		require.Equal(t, before[id], o.seen[id], "%s has an outcome and was asked again", id)
+	}
+	for id, attempts := range o.seen {
+		for i := 1; i < len(attempts); i++ {
+			require.GreaterOrEqual(t, attempts[i], attempts[i-1], "attempts of %s", id)
+		}
+	}
+}
+
+// outcomes are the ids of the calls whose outcome is kept.
+func (n *notebook) outcomes(t *testing.T) map[string]bool {
+	t.Helper()
+	ids := make(map[string]bool)
+	facts, err := n.Load("r")
+	require.NoError(t, err)
+	for _, f := range facts {
+		if f.Kind == runtime.Done {
+			ids["r/"+f.Addr.String()] = true
+		}
+	}
+	return ids
+}

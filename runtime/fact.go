@@ -1,0 +1,250 @@
+package runtime
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Fact is one thing that is recorded of a run. All facts together are the run: a replay that is given them does the same.
+// Facts of one address are told apart by Kind, those of one fork also by Seq; a fact written twice is one fact.
+type Fact struct {
+	Addr    Address
+	Kind    FactKind
+	Seq     int         // of Delivered: which delivery of the fork, from 0
+	At      time.Time   // UTC
+	Print   Fingerprint // of the request
+	Request Payload     // of Begun: what was asked, as Request describes it
+	Attempt int         // of Begun: the attempt about to be made; of Done: attempts made
+	Until   time.Time   // of Begun: when waiting ends; zero means never
+	Index   int         // of Delivered: the branch
+	After   int         // of Delivered and Stopped: how many branches the fork had delivered before
+	Late    bool        // of Stopped: it was the fork's deadline
+	Kept    []int       // of Stopped: the branches that had been delivered, as pairs of first and last
+	Outcome Payload     // of Done, unless it failed
+	Err     *Error      // of Done: what it ended in instead
+	Usage   Usage       // of Done: what the call took, failed attempts included
+}
+
+// FactKind says what a fact tells of the effect or fork at its address.
+type FactKind uint8
+
+// Kinds of facts.
+const (
+	Begun     FactKind = iota + 1 // an effect or fork has begun
+	Done                          // an effect has ended
+	Delivered                     // a fork gave this branch's end to the script, when the order is not that of the input
+	Stopped                       // a fork was cancelled; what was not delivered never runs again
+)
+
+// Fingerprint is the first half of the sha256 of a request. A replay that asks for something else has another one.
+type Fingerprint [16]byte
+
+// PrintOf gives the fingerprint of a request.
+func PrintOf(request Payload) Fingerprint {
+	sum := sha256.Sum256(request)
+	return Fingerprint(sum[:16])
+}
+
+// factVersion is the first byte of every encoded fact.
+const factVersion = 1
+
+// Encode gives the fact as bytes.
+func (f *Fact) Encode() []byte {
+	w := factWriter{b: make([]byte, 0, 96+len(f.Request)+len(f.Outcome))}
+	w.b = append(w.b, factVersion, byte(f.Kind))
+	w.text(string(f.Addr.Path))
+	w.int(int64(f.Addr.N))
+	w.int(int64(f.Seq))
+	w.time(f.At)
+	w.b = append(w.b, f.Print[:]...)
+	switch f.Kind {
+	case Begun:
+		w.text(string(f.Request))
+		w.int(int64(f.Attempt))
+		w.time(f.Until)
+	case Done:
+		w.int(int64(f.Attempt))
+		w.text(string(f.Outcome))
+		w.failure(f.Err)
+		w.usage(&f.Usage)
+	case Delivered:
+		w.int(int64(f.Index))
+		w.int(int64(f.After))
+	case Stopped:
+		w.int(int64(f.After))
+		w.flag(f.Late)
+		w.int(int64(len(f.Kept)))
+		for _, i := range f.Kept {
+			w.int(int64(i))
+		}
+	}
+	return w.b
+}
+
+// DecodeFact reads what Encode wrote. Payloads of the fact are parts of b.
+func DecodeFact(b []byte) (Fact, error) {
+	if len(b) < 2 || b[0] != factVersion {
+		return Fact{}, errors.New("this is no fact of this version")
+	}
+	r := factReader{b: b[2:]}
+	f := Fact{Kind: FactKind(b[1])}
+	f.Addr = Address{Path: Path(r.bytes()), N: int(r.int())}
+	f.Seq = int(r.int())
+	f.At = r.time()
+	copy(f.Print[:], r.take(len(f.Print)))
+	switch f.Kind {
+	case Begun:
+		f.Request, f.Attempt, f.Until = r.payload(), int(r.int()), r.time()
+	case Done:
+		f.Attempt, f.Outcome = int(r.int()), r.payload()
+		f.Err = r.failure()
+		f.Usage = r.usage()
+	case Delivered:
+		f.Index, f.After = int(r.int()), int(r.int())
+	case Stopped:
+		f.After, f.Late = int(r.int()), r.flag()
+		f.Kept = r.ints()
+	default:
+		return Fact{}, fmt.Errorf("there is no kind %d of facts", f.Kind)
+	}
+	if r.bad || len(r.b) > 0 {
+		return Fact{}, errors.New("the fact is cut off, or goes on after its end")
+	}
+	return f, nil
+}
+
+// factWriter appends numbers as varints and texts with their length before them.
+type factWriter struct{ b []byte }
+
+func (w *factWriter) int(n int64) { w.b = binary.AppendVarint(w.b, n) }
+
+func (w *factWriter) text(s string) {
+	w.b = binary.AppendUvarint(w.b, uint64(len(s)))
+	w.b = append(w.b, s...)
+}
+
+func (w *factWriter) flag(v bool) {
+	if v {
+		w.b = append(w.b, 1)
+	} else {
+		w.b = append(w.b, 0)
+	}
+}
+
+func (w *factWriter) time(t time.Time) {
+	if w.flag(!t.IsZero()); !t.IsZero() {
+		w.int(t.UnixNano())
+	}
+}
+
+func (w *factWriter) failure(e *Error) {
+	if w.flag(e != nil); e == nil {
+		return
+	}
+	w.text(string(e.Code))
+	w.text(e.Message)
+	w.text(e.Hint)
+	w.text(e.Agent)
+	w.int(int64(e.Attempts))
+	w.flag(e.Retryable)
+	w.text(string(e.Details))
+}
+
+func (w *factWriter) usage(u *Usage) {
+	if w.flag(*u != Usage{}); (*u == Usage{}) {
+		return
+	}
+	for _, n := range []int64{u.InputTokens, u.OutputTokens, u.CachedTokens, u.ReasoningTokens, u.CostMicroUSD} {
+		w.int(n)
+	}
+	w.text(u.Model)
+}
+
+// factReader reads what factWriter wrote; bad says that it could not.
+type factReader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *factReader) take(n int) []byte {
+	if n < 0 || n > len(r.b) {
+		r.bad, r.b = true, nil
+		return make([]byte, max(0, min(n, 64)))
+	}
+	got := r.b[:n:n]
+	r.b = r.b[n:]
+	return got
+}
+
+func (r *factReader) int() int64 {
+	n, size := binary.Varint(r.b)
+	if size <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[size:]
+	return n
+}
+
+func (r *factReader) bytes() []byte {
+	n, size := binary.Uvarint(r.b)
+	if size <= 0 || n > uint64(len(r.b)-size) {
+		r.bad, r.b = true, nil
+		return nil
+	}
+	r.b = r.b[size:]
+	return r.take(int(n))
+}
+
+func (r *factReader) payload() Payload {
+	if p := r.bytes(); len(p) > 0 {
+		return p
+	}
+	return nil
+}
+
+func (r *factReader) flag() bool { b := r.take(1); return len(b) > 0 && b[0] == 1 }
+
+func (r *factReader) time() time.Time {
+	if !r.flag() {
+		return time.Time{}
+	}
+	return time.Unix(0, r.int()).UTC()
+}
+
+func (r *factReader) failure() *Error {
+	if !r.flag() {
+		return nil
+	}
+	e := &Error{Code: Code(r.bytes()), Message: string(r.bytes()), Hint: string(r.bytes()), Agent: string(r.bytes())}
+	e.Attempts, e.Retryable = int(r.int()), r.flag()
+	e.Details = r.payload()
+	return e
+}
+
+func (r *factReader) usage() (u Usage) {
+	if !r.flag() {
+		return u
+	}
+	for _, n := range []*int64{&u.InputTokens, &u.OutputTokens, &u.CachedTokens, &u.ReasoningTokens, &u.CostMicroUSD} {
+		*n = r.int()
+	}
+	u.Model = string(r.bytes())
+	return u
+}
+
+func (r *factReader) ints() []int {
+	n := r.int()
+	if n < 0 || n > int64(len(r.b)) {
+		r.bad = true
+		return nil
+	}
+	list := make([]int, n)
+	for i := range list {
+		list[i] = int(r.int())
+	}
+	return list
+}
