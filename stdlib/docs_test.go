@@ -58,7 +58,7 @@ func compiles(t *testing.T, m moduledoc.Module, code string) {
 	file := filepath.Join(t.TempDir(), "main.star")
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 	_, err := pattern.Load(file, runtime.Environment{Builtins: builtins.All()}, pattern.Options{Std: stdlib.FS()})
-	if wrong, ok := err.(*pattern.SourceError); ok { //nolint:errorlint // as it is given
+	if wrong, ok := err.(*pattern.SourceError); ok {
 		t.Fatalf("an example defines what it uses, besides builtins and this module:\n%s", wrong.Excerpts())
 	}
 	require.NoError(t, err, text)

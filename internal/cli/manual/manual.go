@@ -3,6 +3,7 @@ package manual
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -213,7 +214,7 @@ func (m *manual) near(name string) string {
 	for _, t := range topics() {
 		names = append(names, t.name)
 	}
-	for _, d := range append(m.builtins[:len(m.builtins):len(m.builtins)], m.tests...) {
+	for _, d := range append(slices.Clip(m.builtins), m.tests...) {
 		names = append(names, d.Name)
 	}
 	for _, mod := range m.modules {

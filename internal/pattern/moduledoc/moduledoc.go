@@ -97,21 +97,20 @@ func docstring(block []syntax.Stmt) string {
 	if !ok || lit.Token != syntax.STRING {
 		return ""
 	}
-	return dedented(lit.Value.(string))
+	return dedented(lit.Value.(string), int(lit.TokenPos.Col)-1)
 }
 
-// dedented takes away what all lines but the first have in front.
-func dedented(doc string) string {
+// dedented takes away what all lines but the first have in front, which is at most the margin of the code.
+func dedented(doc string, margin int) string {
 	lines := strings.Split(strings.TrimRight(doc, " \t\n"), "\n")
-	margin := -1
 	for _, line := range lines[1:] {
-		if text := strings.TrimLeft(line, " "); text != "" && (margin < 0 || len(line)-len(text) < margin) {
-			margin = len(line) - len(text)
+		if text := strings.TrimLeft(line, " "); text != "" {
+			margin = min(margin, len(line)-len(text))
 		}
 	}
 	for i := range lines {
 		if i > 0 {
-			lines[i] = lines[i][min(max(margin, 0), len(lines[i])):]
+			lines[i] = lines[i][min(margin, len(lines[i])):]
 		}
 		lines[i] = strings.TrimRight(lines[i], " \t")
 	}

@@ -68,6 +68,14 @@ func TestAModuleTellsWhatItHas(t *testing.T) {
 	require.Equal(t, Func{Module: "units", Name: "bare", Signature: "bare(x)"}, m.Funcs[1])
 }
 
+func TestAnExampleRightBelowTheFirstLineIsOne(t *testing.T) {
+	t.Parallel()
+	m, err := Read("@std//x.star", []byte("def f():\n    \"\"\"Says it.\n\n        f()\n    \"\"\"\n"))
+	require.NoError(t, err)
+	require.Equal(t, "Says it.\n\n    f()", m.Funcs[0].Doc)
+	require.Equal(t, []string{"f()\n"}, Examples(m.Funcs[0].Doc))
+}
+
 func TestPagesShowItAll(t *testing.T) {
 	t.Parallel()
 	m, err := Read("@std//units.star", []byte(source))
