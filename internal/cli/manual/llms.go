@@ -10,19 +10,20 @@ import (
 )
 
 // MaxLLMs bounds the page for models, in bytes: it is to fit beside a task.
-const MaxLLMs = 24 << 10
+const MaxLLMs = 24_000
 
 // LLMs is the language on one page, for a model that writes patterns: rules, examples, and each name with its signature and a
 // sentence. Sentences are cut where the page would become too long.
 func LLMs(modules []moduledoc.Module) string {
-	page := ""
-	for _, width := range []int{1000, 140, 110, 90, 75, 60, 45, 0} {
-		if page = llms(modules, width); len(page) < MaxLLMs {
-			break
+	for width := longSentence; ; width -= 5 {
+		if page := llms(modules, width); len(page) < MaxLLMs || width <= 0 {
+			return page
 		}
 	}
-	return page
 }
+
+// longSentence is longer than any there is, in bytes.
+const longSentence = 200
 
 func llms(modules []moduledoc.Module, width int) string {
 	var b strings.Builder
@@ -39,7 +40,7 @@ func llms(modules []moduledoc.Module, width int) string {
 			fmt.Fprintf(&b, "- `%s`\n", strings.Join(strings.Fields(t.Source), " "))
 		}
 		for _, f := range m.Funcs {
-			entry(&b, f.Signature, f.Summary(), width)
+			entry(&b, strings.ReplaceAll(f.Signature, " = ", "="), f.Summary(), width)
 		}
 	}
 	b.WriteString("\n## Only in *_test.star\n\n")

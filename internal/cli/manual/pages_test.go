@@ -97,7 +97,7 @@ func TestThePageForModelsIsThisOneAndSmall(t *testing.T) {
 	for _, m := range modules(t) {
 		require.Contains(t, page, "## "+m.Label)
 		for _, f := range m.Funcs {
-			require.Contains(t, page, "`"+f.Signature+"`")
+			require.Contains(t, page, "\n- `"+f.Name+"(")
 		}
 	}
 	golden(t, page, "llms.txt")
