@@ -3,6 +3,7 @@ package builtins
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	"go.starlark.net/starlark"
 
@@ -74,7 +75,7 @@ func (p *panel) add(v starlark.Value) error {
 	case *tried:
 		if v.err != nil {
 			p.abstain()
-			return nil
+			return nil //nolint:nilerr // it is what somebody failed with, who abstains
 		}
 		return p.say(v.value, "")
 	}
@@ -130,11 +131,12 @@ type register struct {
 	options []option
 	byKey   map[string]int
 	byText  map[string]int // strings as they were said, so that most need no key
+	texts   map[string]bool
 	key     func(v starlark.Value) (string, error)
 }
 
 func newRegister(key func(v starlark.Value) (string, error)) *register {
-	return &register{byKey: make(map[string]int), byText: make(map[string]int), key: key}
+	return &register{byKey: make(map[string]int), byText: make(map[string]int), texts: make(map[string]bool), key: key}
 }
 
 // number gives the number of an option, a new one if it is the first to be so.
@@ -172,23 +174,14 @@ func (r *register) option(v starlark.Value) (option, error) {
 		return option{}, err
 	}
 	o := option{value: v, text: string(p)}
-	if s, ok := v.(starlark.String); ok && !r.taken(string(s)) {
+	if s, ok := v.(starlark.String); ok && !r.texts[string(s)] {
 		o.text = string(s)
 	}
+	if r.texts[o.text] {
+		o.text = strconv.Quote(o.text) // an option that is no string, beside a string that reads like it
+	}
+	r.texts[o.text] = true
 	return o, nil
-}
-
-// taken says whether a string would read as an option that is no string: "3" beside 3.
-func (r *register) taken(text string) bool {
-	if p, err := runtime.Canonical([]byte(text)); err != nil || string(p) != text {
-		return false
-	}
-	for _, o := range r.options {
-		if o.text == text {
-			return true
-		}
-	}
-	return false
 }
 
 // weightsArg gives each answer its weight by parameter i: a function of what was said, or numbers by the agent's name. It is nil when

@@ -160,6 +160,10 @@ func TestAmplificationIsCharged(t *testing.T) {
 		"replacements":    `re.sub("", "y" * 100, "x" * 100000)`,
 		"typed lists":     `record(a = [int])(a = [1] * 1000000)`,
 		"time layout":     `[now.format("x" * 200000) for _ in range(20)]`,
+		"many numbers":    `[stats.median(range(200000)) for _ in range(3)]`,
+		"long vectors":    `[stats.krum([[i] * 100 for i in range(200)]) for _ in range(3)]`,
+		"many players":    `[stats.bradley_terry([("x", str(i)) for i in range(500)], prior = 1) for _ in range(3)]`,
+		"many stages":     `[stats.fit_cascade([[(0.5, True)] * 3], 1) for _ in range(3)]`,
 		"complex pattern": `[re.compile("a{900}" * 15) for _ in range(20)]`,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -29,7 +29,7 @@ func (m module) value() starlark.Value {
 
 // dataModules gives the modules of data builtins, sorted by name.
 func dataModules() []module {
-	return []module{jsonModule(), mathModule(), reModule(), timeModule()}
+	return []module{jsonModule(), mathModule(), reModule(), statsModule(), timeModule()}
 }
 
 // dataDecls gives the declarations of the data builtins outside modules, sorted by name.

@@ -43,8 +43,8 @@ An answer is read as a score from 0 to 1:
 - True or False, a number, or a Decision of approve ("approve", "accept" and "yes" are 1, "reject" and "no" are 0);
 - a dict, struct, record or JSON text with score, with passed or ok as a bool, or with the counts passed and failed, and skipped
   and errors if any: passed / (passed + failed + skipped + errors), for a skipped test is not a passed one;
-- a Verdict; a Result, for its value. When the basis of a Result is "verifier" it counts for no more than its confidence, which for a
-  command is 0 when the exit code is not among its ok_codes.
+- a Verdict; a Result, for its value. When its basis is "verifier" it counts for no more than its confidence, and for just that if the
+  value says nothing of a score: a command says no by an exit code that is not among its ok_codes, whatever it counts.
 
 When it says several of these the least counts. Its reasons are in reason or reasons, a comment, or the end of stderr and stdout.
 Everything else is no evidence: None, text that is no JSON, a number outside 0 to 1, a run without tests, an error of an agent, fail().

@@ -354,16 +354,21 @@ def main():
 	require.Equal(t, first, again)
 }
 
-func TestReasonsAreCharged(t *testing.T) {
+func TestWhatOraclesSayIsCharged(t *testing.T) {
 	t.Parallel()
-	prog, err := compile("p.star", `
-def main():
-    long = "because " * 300
-    kept = [verify("x", lambda x: {"ok": False, "reasons": [long] * 20}) for _ in range(1000)]
-`)
-	require.NoError(t, err)
-	_, err = panel(nil).Run(t.Context(), prog, nil, runtime.Config{Limits: runtime.Limits{Bytes: 32 << 20}})
-	var e *runtime.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, runtime.Limit, e.Code, e.Message)
+	for name, body := range map[string]string{
+		"reasons": `kept = [verify("x", lambda x: {"ok": False, "reasons": ["because " * 300] * 20}) for _ in range(1000)]`,
+		"JSON":    `verify("x", lambda x: "[" + "{}," * 100000 + "1]")`,
+		"values":  `verify([{}] * 100000, [dict])`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			prog, err := compile("p.star", "def main():\n    "+body+"\n    fail('went on')\n")
+			require.NoError(t, err)
+			_, err = panel(nil).Run(t.Context(), prog, nil, runtime.Config{Limits: runtime.Limits{Bytes: 32 << 20}})
+			var e *runtime.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, runtime.Limit, e.Code, e.Message)
+		})
+	}
 }

@@ -12,10 +12,10 @@ import (
 )
 
 // A guide is followed as a reader would, from top to bottom: a block with a file's name is saved under it, and each command of a
-// console block is run and has to print what stands below it. A line of three dots stands for any lines.
+// console block is run and has to print what stands below it. A line of three dots stands for any lines, and "(1 ms)" for any time.
 func TestGuidesSayWhatHappens(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"first-pattern.md", "first-agent.md"} {
+	for _, name := range []string{"first-pattern.md", "first-agent.md", "testing.md"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(filepath.Join("..", "docs", "guides", name))
@@ -69,6 +69,8 @@ func (r *reader) run(t *testing.T, line, want string) {
 	r.dir = strings.TrimSpace(string(dir))
 }
 
+var timing = regexp.MustCompile(`\\\(\d+ ms\\\)`)
+
 // expectation is a regular expression of what a guide shows.
 func expectation(text string) string {
 	var b strings.Builder
@@ -76,7 +78,7 @@ func expectation(text string) string {
 		if line == "...\n" {
 			b.WriteString(`(?:.*\n)*`)
 		} else {
-			b.WriteString(regexp.QuoteMeta(line))
+			b.WriteString(timing.ReplaceAllLiteralString(regexp.QuoteMeta(line), `\([0-9.]+ m?s\)`))
 		}
 	}
 	return `^` + b.String() + `$`

@@ -32,7 +32,7 @@ func TestModules(t *testing.T) {
 		t.Run(strings.TrimSuffix(file, "_test.star"), func(t *testing.T) {
 			t.Parallel()
 			s, err := patterntest.Load(file, env, pattern.Options{Std: stdlib.FS()})
-			if wrong, ok := err.(*pattern.SourceError); ok { //nolint:errorlint // as it is given
+			if wrong, ok := err.(*pattern.SourceError); ok {
 				t.Fatal(wrong.Excerpts())
 			}
 			require.NoError(t, err)

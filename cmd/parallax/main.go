@@ -11,6 +11,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/agents"
 	"github.com/parallax-run/parallax/internal/cli/bench"
+	"github.com/parallax-run/parallax/internal/cli/calibrate"
 	"github.com/parallax-run/parallax/internal/cli/check"
 	"github.com/parallax-run/parallax/internal/cli/doctor"
 	"github.com/parallax-run/parallax/internal/cli/explain"
@@ -56,7 +57,7 @@ func parallax(args []string) int {
 	}
 	return cli.Main(ctx, app, args,
 		initialise.NewCmd, run.NewCmd, test.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
-		agents.NewCmd, plugin.NewCmd, bench.NewCmd, doctor.NewCmd, versioncmd.NewCmd,
+		agents.NewCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, doctor.NewCmd, versioncmd.NewCmd,
 	)
 }
 

@@ -55,7 +55,7 @@ func TestEveryRoomHasItsOwnPlace(t *testing.T) {
 func TestABrokenRuleNamesItsLine(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, file, imports, want string }{
-		{"upwards", "builtins/ask.go", module + "/internal/local", "may import only runtime, not internal/local"},
+		{"upwards", "builtins/ask.go", module + "/internal/local", "may import only runtime and internal/consensus, not internal/local"},
 		{"upwards by floor", "runtime/run.go", module + "/builtins", "builtins (floor 2) is above runtime (floor 1)"},
 		{"sideways", "internal/local/engine.go", module + "/internal/badger", "are both on floor 5 and do not know each other"},
 		{"the SDK knows no runtime", "plugins/agent/serve.go", module + "/runtime", "are both on floor 1"},

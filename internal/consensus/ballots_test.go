@@ -226,7 +226,7 @@ func TestWhatIsNoBallotIsNamed(t *testing.T) {
 	}
 	for _, name := range []string{"copeland", "schulze", "irv", "prefer"} {
 		require.ErrorContains(t, methods[name](nil, nil, consensus.MaxPaired+1), "1001 options are too many")
-		require.ErrorContains(t, methods[name](nil, nil, 1<<40), "too many", name)
+		require.ErrorContains(t, methods[name](nil, nil, 1<<30), "too many", name)
 	}
 	require.NoError(t, methods["borda"](nil, nil, 2*consensus.MaxPaired))
 }

@@ -200,7 +200,7 @@ func TestMapsKeepTheOrderAndHaveNone(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		ls := anyLabels().Draw(t, "labels")
-		other := consensus.Labels(rapid.Permutation(ls).Draw(t, "other"))
+		other := rapid.Permutation(ls).Draw(t, "other")
 		for name, fit := range fits() {
 			m, err := fit(ls)
 			require.NoError(t, err)

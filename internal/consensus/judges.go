@@ -141,7 +141,7 @@ func members(marks []bool, mark bool) []int {
 
 // Rounds of the search for strengths, and the change, as a share of a strength, at which it ends.
 const (
-	strengthRounds = 20_000
+	strengthRounds = 5_000
 	strengthChange = 1e-14
 )
 

@@ -81,9 +81,9 @@ func BayesPool(ps []float64, prior float64) (float64, error) {
 	return logistic(Sum(append(terms, start))), nil
 }
 
-// heard is the least and the largest probability with a weight.
+// heard is the least and the largest of the numbers with a weight.
 func heard(ps, weights []float64) (low, high float64) {
-	low, high = 1, 0
+	low, high = math.Inf(1), math.Inf(-1)
 	for i, p := range ps {
 		if weights[i] > 0 {
 			low, high = min(low, p), max(high, p)

@@ -22,7 +22,6 @@ func ln(x float64) float64 {
 	for k := 25; k >= 3; k -= 2 {
 		series = float64((series + 1/float64(k)) * square)
 	}
-	// s+s is rounded; what it lacks of (m-1)/(m+1) is far below the last bit of e times ln 2, and relative where e is 0.
 	rest := float64(2*s*series) + float64(float64(e)*ln2Low)
 	return float64(float64(e)*ln2High) + (float64(2*s) + rest)
 }

@@ -7,14 +7,16 @@ import (
 
 // MajorityPosterior is the probability that a Beta(v1+1, v2+1) variable is above 1/2: that the option with v1 votes has the majority of all
 // possible votes for it and the one with v2 (arXiv 2305.11860). It is sum over j <= v1 of binomial(v1+v2+1, j), divided by 2^(v1+v2+1), to
-// 1e-12, and correctly rounded below 60 votes. Counts below zero have no meaning; for them it is 0.
+// 1e-12, and correctly rounded below 60 votes. Its time grows with the root of the votes. Counts below zero have no meaning; for them it is 0.
 func MajorityPosterior(v1, v2 int) float64 {
 	switch {
 	case v1 < 0 || v2 < 0:
 		return 0
-	case v1+v2+1 <= 60:
+	case v1 == v2:
+		return 0.5
+	case v1 < 60 && v2 < 60 && v1+v2 < 60:
 		return smallPosterior(v1, v2)
-	case v1 >= v2:
+	case v1 > v2:
 		return 1 - lowerTail(v1, v2)
 	default:
 		return lowerTail(v2, v1)
@@ -26,12 +28,12 @@ func LeadsBeyond(v1, v2 int, c float64) bool {
 	if v1 < 0 || v2 < 0 || math.IsNaN(c) || c >= 1 {
 		return false
 	}
-	if c < 0 {
-		return true
+	if c < 0 || v1 == v2 {
+		return c < 0.5
 	}
-	// The smaller of the two sides says it best: for v1 >= v2 what is missing to 1. The difference 1-c is exact from 1/2 on.
+	// The smaller of the two sides says it best: for v1 > v2 what is missing to 1. The difference 1-c is exact from 1/2 on.
 	const sure = 1e-9
-	if v1 >= v2 && c >= 0.5 {
+	if v1 > v2 && c >= 0.5 {
 		switch missing, allowed := lowerTail(v1, v2), 1-c; {
 		case missing < float64(allowed*(1-sure)):
 			return true
@@ -95,8 +97,22 @@ func binomialHalf(n, k float64) float64 {
 		return math.Ldexp(product, -int(min(n, 1<<20)))
 	}
 	m := n - k
-	exponent := -float64(k*ln(2*k/n)) - float64(m*ln(2*m/n)) + stirling(n) - stirling(k) - stirling(m)
+	exponent := stirling(n) - stirling(k) - stirling(m) - deviance(n, (m-k)/n)
 	return float64(exp(exponent) * math.Sqrt(n/float64(2*math.Pi*float64(k*m))))
+}
+
+// deviance is n/2 ((1+x) ln(1+x) + (1-x) ln(1-x)), for x in [0, 1): near 0 by its series n (x^2/(1*2) + x^4/(3*4) + ...), which loses nothing
+// however many there are.
+func deviance(n, x float64) float64 {
+	if x > 0.5 {
+		return float64(n / 2 * (float64((1+x)*ln(1+x)) + float64((1-x)*ln(1-x))))
+	}
+	square := float64(x * x)
+	series := 0.0
+	for j := 53.0; j >= 1; j -= 2 {
+		series = float64((series + 1/float64(j*(j+1))) * square)
+	}
+	return float64(n * series)
 }
 
 // stirling is ln n! - (n ln n - n + ln(2 pi n)/2), for n of 20 and more.

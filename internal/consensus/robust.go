@@ -43,6 +43,25 @@ func quantile(sorted []float64, q float64) float64 {
 	return between(sorted[i], sorted[min(i+1, len(sorted)-1)], place-float64(i))
 }
 
+// WeightedMean is the mean of the numbers by their weights; it lies between the least and the largest that have one. No weights mean
+// equal ones.
+func WeightedMean(xs, weights []float64) (float64, error) {
+	if err := someFinite("number", xs); err != nil {
+		return 0, err
+	}
+	ws, err := weightsOf(weights, len(xs))
+	if err != nil {
+		return 0, err
+	}
+	_, e := math.Frexp(largest(xs)) // so that nothing overflows
+	small := make([]float64, len(xs))
+	for i, x := range xs {
+		small[i] = math.Ldexp(x, -e)
+	}
+	low, high := heard(xs, ws)
+	return min(max(math.Ldexp(weightedMean(small, ws), e), low), high), nil
+}
+
 // TrimmedMean is the mean of what is left when the share cut, in [0, 0.5), of the numbers is left out at each end, rounded down to whole
 // numbers (Tukey and McLaughlin 1963).
 func TrimmedMean(xs []float64, cut float64) (float64, error) {

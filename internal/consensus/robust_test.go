@@ -78,6 +78,18 @@ func TestHuberIsTheMeanWhereNobodyIsFarOffAndTheMedianWhereMostAgree(t *testing.
 	require.InDelta(t, 1+2*1.482602218505602/3, got, 1e-12)
 }
 
+func TestWeightedMean(t *testing.T) {
+	t.Parallel()
+	got, err := consensus.WeightedMean([]float64{10, 20, 1000}, []float64{9, 1, 0})
+	require.NoError(t, err)
+	require.InDelta(t, 11, got, 1e-12)
+	got, err = consensus.WeightedMean([]float64{math.MaxFloat64, math.MaxFloat64}, nil)
+	require.NoError(t, err)
+	require.InDelta(t, math.MaxFloat64, got, 0)
+	_, err = consensus.WeightedMean([]float64{1, 2}, []float64{1})
+	require.Error(t, err)
+}
+
 func TestMedianOfMeansGroupsInOrder(t *testing.T) {
 	t.Parallel()
 	got, err := consensus.MedianOfMeans([]float64{1, 3, 2, 4, 1000, 3}, 3)
@@ -148,6 +160,7 @@ func location() map[string]func([]float64) (float64, error) {
 		"median":       consensus.Median,
 		"trimmed mean": func(xs []float64) (float64, error) { return consensus.TrimmedMean(xs, 0.2) },
 		"quantile":     func(xs []float64) (float64, error) { return consensus.Quantile(xs, 0.9) },
+		"mean":         func(xs []float64) (float64, error) { return consensus.WeightedMean(xs, nil) },
 		"huber":        func(xs []float64) (float64, error) { return consensus.Huber(xs, 1.345) },
 		"geometric": func(xs []float64) (float64, error) {
 			points := make([][]float64, len(xs))
@@ -265,6 +278,7 @@ func FuzzRobust(f *testing.F) {
 			"quantile":     func(xs []float64) (float64, error) { return consensus.Quantile(xs, share) },
 			"trimmed mean": func(xs []float64) (float64, error) { return consensus.TrimmedMean(xs, share) },
 			"huber":        func(xs []float64) (float64, error) { return consensus.Huber(xs, share) },
+			"mean":         func(xs []float64) (float64, error) { return consensus.WeightedMean(xs, nil) },
 		} {
 			got, err := fn(xs)
 			again, err2 := fn(turned)

@@ -24,17 +24,31 @@ func Sum(xs []float64) float64 {
 	return wideSum(xs)
 }
 
-// Mean is the mean of at least one finite number, and finite.
+// Mean is the mean of at least one finite number. It is finite, and lies between the least and the largest of them.
 func Mean(xs []float64) float64 {
 	n := float64(len(xs))
-	if sum := Sum(xs); !math.IsInf(sum, 0) {
-		return sum / n
+	var room [16]float64
+	partials := room[:0]
+	for _, x := range xs {
+		partials = grow(partials, x)
 	}
+	sum := rounded(partials)
+	if sum-sum != 0 {
+		return wideMean(xs)
+	}
+	// What the sum and the quotient lost in rounding is put back.
+	lost := rounded(grow(partials, -sum))
+	mean := sum / n
+	return mean + (math.FMA(-mean, n, sum)+lost)/n
+}
+
+// wideMean is the mean of numbers whose sum leaves the range of a float64, perhaps only on the way.
+func wideMean(xs []float64) float64 {
 	small := make([]float64, len(xs))
 	for i, x := range xs {
 		small[i] = math.Ldexp(x, -64)
 	}
-	return math.Ldexp(Sum(small)/n, 64)
+	return math.Ldexp(Mean(small), 64)
 }
 
 // grow adds x to the partials.

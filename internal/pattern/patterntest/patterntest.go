@@ -42,6 +42,8 @@ func Decls() []*builtins.Decl {
 type Suite struct {
 	Loaded *pattern.Loaded
 	Tests  []runtime.Mention // in the order in which they stand
+
+	handle starlark.Value // the builtin agent
 }
 
 // Load finds and compiles a file of tests. Errors are those of pattern.Load.
@@ -61,7 +63,7 @@ func Load(path string, env runtime.Environment, opts pattern.Options) (*Suite, e
 	if err != nil {
 		return nil, err
 	}
-	s := &Suite{Loaded: loaded, Tests: f.Tests()}
+	s := &Suite{Loaded: loaded, Tests: f.Tests(), handle: builtins.All()["agent"]}
 	return s, s.check()
 }
 
@@ -92,7 +94,7 @@ func (s *Suite) check() error {
 
 // NewWorld makes the world of one run of a test, and the program of that run.
 func (s *Suite) NewWorld(test string) (*World, *runtime.Program, error) {
-	w := &World{agents: make(map[string]*script)}
+	w := &World{handle: s.handle, agents: make(map[string]*script)}
 	p, err := s.Loaded.Program.Entry(test, w)
 	return w, p, err
 }

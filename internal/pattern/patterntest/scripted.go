@@ -62,8 +62,9 @@ With answer it always answers that; with answers it gives them in order, and bei
 answer(...) for one with a confidence of its own, failure(...), or a function fn(task, inputs) that gives any of these. A function is frozen; it
 sees what it is asked and has no effects. confidence, reasoning and cost (US dollars) are those of answers that do not say.
 
-An agent that is asked and not scripted fails the test. Scripted agents answer at once and one after the other, so that until= sees them in
-input order; those with after=, a time of work such as "20ms", also 0, work side by side.
+An agent that is asked and not scripted fails the test. Scripted agents answer at once and one after the other, so that until= takes their answers
+in input order (whether it came in time to spare the next one the question is not certain). Those with after=, a time of work such as "20ms",
+also 0, work side by side.
 
     def test_the_second_is_good_enough():
         cheap = scripted("cheap", "perhaps", confidence=0.4)
@@ -108,7 +109,7 @@ func scripted(c *builtins.Call) (starlark.Value, error) {
 	w.mu.Lock()
 	w.agents[string(name)] = s
 	w.mu.Unlock()
-	return starlark.Call(c.Thread, builtins.All()["agent"], starlark.Tuple{name}, nil)
+	return starlark.Call(c.Thread, w.handle, starlark.Tuple{name}, nil)
 }
 
 // answers gives what the agent answers, one after the other or always.
@@ -163,6 +164,7 @@ func (s step) ask(c runtime.Call) (step, error) {
 	}
 	t := &starlark.Thread{Name: "scripted", Print: func(*starlark.Thread, string) {}}
 	t.SetMaxExecutionSteps(fnSteps)
+	t.OnMaxSteps = func(t *starlark.Thread) { t.Cancel(fmt.Sprintf("more than %d steps", fnSteps)) }
 	v, err := starlark.Call(t, s.fn, starlark.Tuple{starlark.String(c.Task), inputs}, nil)
 	if err != nil {
 		return step{}, fnError(c.Agent, err)

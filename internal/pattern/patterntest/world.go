@@ -17,6 +17,8 @@ import (
 
 // World is what one run of a test meets. It is for one run; an engine may call it from all branches at the same time.
 type World struct {
+	handle starlark.Value // the builtin agent
+
 	mu        sync.Mutex
 	agents    map[string]*script
 	asked     []asked
@@ -94,7 +96,7 @@ func (w *World) next(c runtime.Call) (step, error) {
 		return s.steps[0], nil
 	}
 	if s.asked > len(s.steps) {
-		e := broken("agent %q was asked %d times and has %d answers", c.Agent, s.asked, len(s.steps))
+		e := broken("agent %q was asked once more than its script has answers, which is %d", c.Agent, len(s.steps))
 		e.Hint = "add to its answers=, or script one answer that it gives always"
 		return step{}, e
 	}
