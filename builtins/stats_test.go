@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -32,9 +33,7 @@ func TestExamplesOfStatsAreTrue(t *testing.T) {
 			if !said || !strings.ContainsAny(want[:1], `0123456789([{"`) {
 				globals, err := starlark.ExecFileOptions(runtime.Dialect(), thread, "example.star", code+"\n", env)
 				require.NoError(t, err, code)
-				for name, v := range globals {
-					env[name] = v
-				}
+				maps.Copy(env, globals)
 				continue
 			}
 			v, err := starlark.EvalOptions(runtime.Dialect(), thread, "example.star", expr, env)
