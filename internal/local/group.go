@@ -25,6 +25,7 @@ type group struct {
 	changed sync.Cond // an outcome can be delivered, or the last worker ended
 	outs    []out
 	next    int   // first index that was not started
+	weighed int   // outcomes that the script has made up its mind about
 	width   int   // most workers
 	workers int   // still running
 	queue   []int // ended and to be delivered at once: failures, or all where the order is Settled
@@ -68,14 +69,25 @@ func (b *branch) Fork(spec runtime.ForkSpec, n int, body func(i int, fx runtime.
 // more starts another worker if there is work for it.
 func (g *group) more() {
 	g.mu.Lock()
-	start := g.cause == nil && g.workers < g.width && g.next < len(g.outs)
-	if start {
+	defer g.mu.Unlock()
+	g.hire()
+}
+
+// hire is more for those who hold the lock.
+func (g *group) hire() {
+	if g.cause == nil && g.workers < g.width && g.upcoming() {
 		g.workers++
-	}
-	g.mu.Unlock()
-	if start {
 		go g.work()
 	}
+}
+
+// upcoming says whether there is a branch to start now. Where successes are looked at as they come, one that ended keeps its place in the limit
+// until the script has looked at it: it may be that no more are needed.
+func (g *group) upcoming() bool {
+	if g.next == len(g.outs) {
+		return false
+	}
+	return g.spec.Order == runtime.Indexed || g.next-g.weighed < g.width
 }
 
 // work runs branches until none is left to start.
@@ -83,7 +95,7 @@ func (g *group) work() {
 	for {
 		g.mu.Lock()
 		i := g.next
-		if g.cause != nil || i == len(g.outs) {
+		if g.cause != nil || !g.upcoming() {
 			g.workers--
 			g.mu.Unlock()
 			g.changed.Signal()
@@ -162,6 +174,9 @@ func (g *group) Cancel(cause error) {
 func (g *group) Next() (int, any, error, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.weighed = len(g.outs) - g.left; g.spec.Order == runtime.Settled {
+		g.hire()
+	}
 	for g.left > 0 {
 		if i, ok := g.ready(); ok {
 			g.outs[i].delivered = true
