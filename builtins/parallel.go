@@ -45,8 +45,9 @@ go over the values. As a result of main they become a list of {index, status, va
 on_error="fail" cancels the rest at the first failure and raises that failure; a timeout raises "timeout". on_error="collect" keeps failures in
 .failed, the code "timeout" among them. Bugs in the script, limits and cancellation are raised in either case.
 
-until stops early: first(n), quorum(n), majority_locked() or adaptive(confidence) look at results as they arrive, and when they have seen
-enough the rest is cancelled and is in .cancelled. With until, on_error is "collect" unless given. The order of arrival is recorded.
+until stops early: first(n), quorum(n), majority_locked(), adaptive(confidence) or sprt() look at results as they arrive, and when they have seen
+enough the rest is cancelled and is in .cancelled. A branch that has ended keeps its place in limit until it was looked at, so no more than limit branches
+are under way that may not be needed; limit=1 asks one after the other. With until, on_error is "collect" unless given. The order of arrival is recorded.
 
 parallel([call, ...]) without items is gather(call, ...).
 

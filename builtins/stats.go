@@ -15,7 +15,7 @@ stated confidences. vote and consensus use the same. The order of the numbers ne
 out of range, or empty is an error that names it; nothing is clamped.
 
     stats.median([3, 1, 100])       # 3.0
-    stats.pool([0.8, 0.7, 0.4])     # 0.6478..., by the mean of the log-odds
+    stats.pool([0.8, 0.7, 0.4])     # 0.6477..., by the mean of the log-odds
     stats.wilson(4, 7)              # (0.2504..., 0.8418...)`,
 		Decls: []*Decl{
 			statsMean(), statsMedian(), statsStdev(), statsQuantile(), statsTrimmedMean(), statsMAD(), statsHuber(), statsMedianOfMeans(),

@@ -172,7 +172,7 @@ func fitLabels(c *Call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.work(0, 100*float64(len(labels))); err != nil {
+	if err := c.work(0, 400*float64(len(labels))); err != nil {
 		return nil, err
 	}
 	fit := map[string]func(consensus.Labels) (consensus.Map, error){

@@ -9,9 +9,9 @@ import (
 	"io/fs"
 )
 
-// The patterns leave out what ends in _test.star. Where a name ends in t, as in extract.star, add *[^s]t.star.
+// The patterns leave out what ends in _test.star, and with it names that end in est.
 //
-//go:embed *[^t].star
+//go:embed *[^t].star *[^s]t.star *[^e]st.star
 var modules embed.FS
 
 // FS gives the modules by name, such as "confidence.star".

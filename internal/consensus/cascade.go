@@ -260,7 +260,7 @@ func count(correct bool) int {
 }
 
 // slack is the part of a cost that rounding explains.
-func (f *cascadeFit) slack() float64 { return nearly * float64(len(f.rows)*len(f.rows[0])) }
+func (f *cascadeFit) slack() float64 { return float64(nearly * float64(len(f.rows)*len(f.rows[0]))) }
 
 // weigh keeps the thresholds at hand if they are the cheapest that reach the target, or the most accurate.
 func (f *cascadeFit) weigh(t tally) {

@@ -273,18 +273,21 @@ func Krum(points [][]float64, faulty int) (int, error) {
 
 // squares is the squared distance of two points, whose coordinates are taken times two to the power of e.
 func squares(p, q []float64, e int) float64 {
-	each := make([]float64, len(p))
+	each := make([]float64, 0, smallVector)
 	for d := range p {
 		by := math.Ldexp(p[d], e) - math.Ldexp(q[d], e)
-		each[d] = float64(by * by)
+		each = append(each, float64(by*by))
 	}
 	return Sum(each)
 }
 
+// smallVector is how many coordinates need no memory of their own.
+const smallVector = 16
+
 func distance(p, q []float64) float64 {
-	by := make([]float64, len(p))
+	by := make([]float64, 0, smallVector)
 	for d := range p {
-		by[d] = p[d] - q[d]
+		by = append(by, p[d]-q[d])
 	}
 	return norm(by)
 }
@@ -295,9 +298,9 @@ func norm(v []float64) float64 {
 	if most == 0 {
 		return 0
 	}
-	squares := make([]float64, len(v))
-	for d, x := range v {
-		squares[d] = float64((x / most) * (x / most))
+	squares := make([]float64, 0, smallVector)
+	for _, x := range v {
+		squares = append(squares, float64((x/most)*(x/most)))
 	}
 	return float64(most * math.Sqrt(Sum(squares)))
 }

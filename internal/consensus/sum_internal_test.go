@@ -92,7 +92,7 @@ func TestLayersAddUpToTheWeights(t *testing.T) {
 func TestLogarithmAndExponential(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		x := rapid.OneOf(rapid.Float64Range(0, math.MaxFloat64), rapid.Float64Range(0, 2)).Filter(func(x float64) bool { return x > 0 }).Draw(t, "x")
+		x := rapid.OneOf(rapid.Float64Range(0, math.MaxFloat64), rapid.Float64Range(0, 2)).Filter(func(x float64) bool { return x >= 0x1p-1022 }).Draw(t, "x") // math.Log is off below, on amd64
 		require.LessOrEqual(t, units(ln(x), math.Log(x)), 3.0, "ln %v", x)
 		y := rapid.OneOf(rapid.Float64Range(-700, 709), rapid.Float64Range(-1, 1)).Draw(t, "y")
 		require.LessOrEqual(t, units(exp(y), math.Exp(y)), 3.0, "exp %v", y)

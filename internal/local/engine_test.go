@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -452,5 +453,30 @@ func TestBranchesInheritWhatIsLeftOfTheSteps(t *testing.T) {
 			first = string(failed.Details)
 		}
 		require.Equal(t, first, string(failed.Details), "it depends on how the branches interleaved")
+	}
+}
+
+// Where the script looks at each success, none is started that it might not need: those that ended and were not looked at keep their place.
+func TestNoBranchIsStartedBeforeTheScriptHasLookedAtThoseInItsPlace(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int{1, 3} {
+		err := inside(t, t.Context(), &local.Engine{}, func(_ *starlark.Thread, fx runtime.Effects) error {
+			var started atomic.Int32
+			g := fx.Fork(runtime.ForkSpec{Name: "f", Limit: limit, Order: runtime.Settled}, 50, func(i int, _ runtime.Effects) (any, error) {
+				started.Add(1)
+				return i, nil
+			})
+			for seen := range 7 {
+				require.LessOrEqual(t, int(started.Load()), seen+limit)
+				_, _, err, ok := g.Next()
+				require.NoError(t, err)
+				require.True(t, ok)
+			}
+			g.Cancel(nil)
+			drain(g)
+			require.LessOrEqual(t, int(started.Load()), 6+limit)
+			return nil
+		})
+		require.NoError(t, err)
 	}
 }

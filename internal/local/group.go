@@ -25,6 +25,8 @@ type group struct {
 	changed sync.Cond // an outcome can be delivered, or the last worker ended
 	outs    []out
 	next    int   // first index that was not started
+	begun   int   // branches that were started
+	weighed int   // outcomes that the script has made up its mind about
 	width   int   // most workers
 	workers int   // still running
 	queue   []int // ended and to be delivered at once: failures, or all where the order is Settled
@@ -90,8 +92,12 @@ func (g *group) hire() {
 	}
 }
 
-// upcoming says whether there is a branch to start.
+// upcoming says whether there is a branch to start now. Where successes are looked at as they come, one that ended keeps its place in the limit
+// until the script has looked at it: it may be that no more are needed.
 func (g *group) upcoming() bool {
+	if g.spec.Order == runtime.Settled && g.begun-g.weighed >= g.width {
+		return false
+	}
 	if g.record != nil {
 		return g.record.upcoming()
 	}
@@ -100,6 +106,7 @@ func (g *group) upcoming() bool {
 
 // take gives the branch to start; there is one.
 func (g *group) take() int {
+	g.begun++
 	if g.record != nil {
 		return g.record.take()
 	}
@@ -200,6 +207,9 @@ func (g *group) Cancel(cause error) {
 func (g *group) Next() (int, any, error, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.weighed = len(g.outs) - g.left; g.spec.Order == runtime.Settled {
+		g.hire()
+	}
 	for g.left > 0 {
 		if i, ok := g.ready(); ok {
 			if err := g.delivers(i); err != nil {

@@ -25,8 +25,12 @@ type files struct {
 
 	mu      sync.Mutex
 	root    string
-	sockets string // root, or a shorter one
+	sockets string     // root, or a shorter one
+	claims  []*os.File // that the directories are in use
 }
+
+// dirPrefix begins the names of our temporary directories.
+const dirPrefix = "px"
 
 // dirs gives a new directory for blobs, and the directory in which go-plugin may make sockets.
 func (f *files) dirs() (blobs, sockets string, err error) {
@@ -46,17 +50,32 @@ func (f *files) make() error {
 	if base == "" {
 		base = os.TempDir()
 	}
-	root, err := os.MkdirTemp(base, "px")
+	root, err := f.claimed(base)
 	if err != nil {
 		return err
 	}
 	f.root, f.sockets = root, root
 	if st, err := os.Stat("/tmp"); len(root) > maxSocketBase && err == nil && st.IsDir() {
-		if f.sockets, err = os.MkdirTemp("/tmp", "px"); err != nil {
-			return errors.Join(err, os.Remove(root))
+		if f.sockets, err = f.claimed("/tmp"); err != nil {
+			return errors.Join(err, os.RemoveAll(root))
 		}
 	}
 	return nil
+}
+
+// claimed makes a directory that the next host removes if this one cannot.
+func (f *files) claimed(base string) (string, error) {
+	sweep(base)
+	dir, err := os.MkdirTemp(base, dirPrefix)
+	if err != nil {
+		return "", err
+	}
+	held, err := claim(dir)
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	f.claims = append(f.claims, held)
+	return dir, nil
 }
 
 // all lists the directories that hold everything of this host.
@@ -73,7 +92,10 @@ func (f *files) remove() error {
 		return nil
 	}
 	err := errors.Join(os.RemoveAll(f.root), os.RemoveAll(f.sockets))
-	f.root, f.sockets = "", ""
+	for _, held := range f.claims {
+		held.Close()
+	}
+	f.root, f.sockets, f.claims = "", "", nil
 	return err
 }
 

@@ -199,6 +199,6 @@ func (r *report) fitted(method string) string {
 	case method == consensus.Platt:
 		return fmt.Sprintf("platt, slope %.2f, intercept %.2f", r.fit.Slope, r.fit.Intercept)
 	default:
-		return fmt.Sprintf("isotonic, %d points", len(r.fit.Confidences))
+		return "isotonic, " + counted(len(r.fit.Confidences), "point")
 	}
 }

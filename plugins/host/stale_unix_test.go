@@ -1,0 +1,37 @@
+//go:build unix
+
+package host
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWhatAKilledHostLeftIsRemovedByTheNext(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	dir := func(name string) string {
+		path := filepath.Join(base, name)
+		require.NoError(t, os.MkdirAll(filepath.Join(path, "plugin-dir"), 0o700))
+		return path
+	}
+	dead, living, others := dir("px1"), dir("px2"), dir("px3")
+	f, err := claim(dead)
+	require.NoError(t, err)
+	require.NoError(t, f.Close()) // as the kernel does for a process that was killed
+	held, err := claim(living)
+	require.NoError(t, err)
+	defer held.Close()
+
+	mine := files{base: base}
+	_, _, err = mine.dirs()
+	require.NoError(t, err)
+	require.NoDirExists(t, dead)
+	require.DirExists(t, living)
+	require.DirExists(t, others, "it is not ours")
+	require.NoError(t, mine.remove())
+	require.NoDirExists(t, mine.root)
+}
