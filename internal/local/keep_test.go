@@ -100,7 +100,9 @@ func (o *office) Call(ctx context.Context, c runtime.Call) (runtime.Answer, erro
 func (o *office) Info(name string) (runtime.AgentInfo, bool) {
 	return runtime.AgentInfo{Name: name, AtMostOnce: name == "once"}, true
 }
-func (o *office) Lookup(string) []runtime.AgentInfo { return []runtime.AgentInfo{{Name: "a"}, {Name: "b"}} }
+func (o *office) Lookup(string) []runtime.AgentInfo {
+	return []runtime.AgentInfo{{Name: "a"}, {Name: "b"}}
+}
 
 func compiled(t *testing.T, src string) *runtime.Program {
 	t.Helper()
@@ -250,3 +252,31 @@ func (n *notebook) outcomes(t *testing.T) map[string]bool {
 	}
 	return ids
 }
+
+// BenchmarkReplay is a chain of calls that is told from its record, beside one whose agents answer at once: the difference in time for each fact is
+// what the record costs beyond the script's own time.
+func BenchmarkReplay(b *testing.B) {
+	f, err := runtime.Parse("p.star", []byte("def main():\n    for i in range(1000):\n        agent(\"a\").ask(\"x\", n=i)\n"))
+	require.NoError(b, err)
+	p, err := runtime.Compile([]*runtime.File{f}, nil, runtime.Environment{Builtins: builtins.All()})
+	require.NoError(b, err)
+	book := &notebook{facts: make(map[string]map[string][]byte)}
+	_, err = book.live(b.Context(), newOffice(), p, -1)
+	require.NoError(b, err)
+	facts, err := book.Load("r")
+	require.NoError(b, err)
+	b.Run("replay", func(b *testing.B) {
+		for b.Loop() {
+			_, err := (&local.Engine{Agents: newOffice(), Keep: told(facts)}).Run(b.Context(), local.Run{ID: "r", Program: p})
+			require.NoError(b, err)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/fact")
+	})
+}
+
+// told is a record that is only read.
+type told []runtime.Fact
+
+func (told) Append(string, ...runtime.Fact) error  { return errDead }
+func (told) Note(string, ...runtime.Fact)          {}
+func (f told) Load(string) ([]runtime.Fact, error) { return f, nil }
