@@ -16,7 +16,7 @@ type Fact struct {
 	Seq     int         // of Delivered: which delivery of the fork, from 0
 	At      time.Time   // UTC
 	Print   Fingerprint // of the request
-	Request Payload     // of Begun: what was asked, as Request describes it
+	Request Payload     // of Begun, and of Done where nothing was recorded when it began: what was asked, as Request describes it
 	Attempt int         // of Begun: the attempt about to be made; of Done: attempts made
 	Until   time.Time   // of Begun: when waiting ends; zero means never
 	Index   int         // of Delivered: the branch
@@ -24,7 +24,7 @@ type Fact struct {
 	Late    bool        // of Stopped: it was the fork's deadline
 	Kept    []int       // of Stopped: the branches that had been delivered, as pairs of first and last
 	Outcome Payload     // of Done, unless it failed
-	Err     *Error      // of Done: what it ended in instead
+	Err     *Error      // of Done: what it ended in instead; of Delivered: what the branch failed of
 	Usage   Usage       // of Done: what the call took, failed attempts included
 }
 
@@ -66,6 +66,7 @@ func (f *Fact) Encode() []byte {
 		w.int(int64(f.Attempt))
 		w.time(f.Until)
 	case Done:
+		w.text(string(f.Request))
 		w.int(int64(f.Attempt))
 		w.text(string(f.Outcome))
 		w.failure(f.Err)
@@ -73,6 +74,7 @@ func (f *Fact) Encode() []byte {
 	case Delivered:
 		w.int(int64(f.Index))
 		w.int(int64(f.After))
+		w.failure(f.Err)
 	case Stopped:
 		w.int(int64(f.After))
 		w.flag(f.Late)
@@ -99,11 +101,12 @@ func DecodeFact(b []byte) (Fact, error) {
 	case Begun:
 		f.Request, f.Attempt, f.Until = r.payload(), int(r.int()), r.time()
 	case Done:
-		f.Attempt, f.Outcome = int(r.int()), r.payload()
+		f.Request, f.Attempt, f.Outcome = r.payload(), int(r.int()), r.payload()
 		f.Err = r.failure()
 		f.Usage = r.usage()
 	case Delivered:
 		f.Index, f.After = int(r.int()), int(r.int())
+		f.Err = r.failure()
 	case Stopped:
 		f.After, f.Late = int(r.int()), r.flag()
 		f.Kept = r.ints()

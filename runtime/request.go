@@ -32,10 +32,17 @@ func Request(e Effect) Payload {
 	return w.object()
 }
 
-// ForkRequest describes a fork as Request does an effect. Labels are what its branches are called, for people; they are not compared.
-func ForkRequest(name string, n int) Payload {
+// ForkRequest describes a fork as Request does an effect.
+func ForkRequest(name string, n int) Payload { return NamedFork(name, n, nil) }
+
+// NamedFork is ForkRequest with what people call the first of its branches. Only ForkRequest is compared on replay.
+func NamedFork(name string, n int, labels []string) Payload {
 	w := objectWriter{}
-	return w.int("branches", int64(n)).text("effect", name).object()
+	w.int("branches", int64(n)).text("effect", name)
+	if len(labels) > 0 {
+		w.texts("labels", labels)
+	}
+	return w.object()
 }
 
 // objectWriter writes the fields of an object in the order of its calls, those that say nothing left out.

@@ -144,7 +144,11 @@ func (b *branch) before(at runtime.Address) *runtime.Fact {
 
 // record keeps how an effect ended. What was cancelled, or failed through the host's fault, did not end.
 func (b *branch) record(at runtime.Address, e runtime.Effect, p runtime.Payload, err error) error {
-	f := runtime.Fact{Addr: at, Kind: runtime.Done, At: b.now, Print: runtime.PrintOf(runtime.Request(e)), Outcome: p, Usage: b.took, Attempt: b.attempts}
+	request := runtime.Request(e)
+	f := runtime.Fact{Addr: at, Kind: runtime.Done, At: b.now, Print: runtime.PrintOf(request), Outcome: p, Usage: b.took, Attempt: b.attempts}
+	if !begins(e) {
+		f.Request = request
+	}
 	if err != nil {
 		failed, ok := errors.AsType[*runtime.Error](err)
 		if !ok || failed.Code == runtime.Cancelled {
@@ -153,6 +157,17 @@ func (b *branch) record(at runtime.Address, e runtime.Effect, p runtime.Payload,
 		f.Outcome, f.Err = nil, failed
 	}
 	return b.keep(matters(e), f)
+}
+
+// begins says that there is a fact of an effect's beginning, which says what was asked.
+func begins(e runtime.Effect) bool {
+	switch e.(type) {
+	case runtime.AgentCall, runtime.Approval, runtime.WaitSignal, runtime.Sleep:
+		return true
+	case runtime.ChildRun, runtime.AgentLookup, runtime.Budget, runtime.Emit:
+		return false
+	}
+	return false
 }
 
 // matters says that an outcome must be durable before the script sees it. The others can be had again for nothing.

@@ -2,7 +2,9 @@ package local
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/parallax-run/parallax/runtime"
@@ -38,7 +40,7 @@ func (g *group) keep() (time.Duration, error) {
 		if left > 0 {
 			until = b.x.clock().Add(left).UTC()
 		}
-		b.x.Keep.Note(b.run.ID, runtime.Fact{Addr: g.at, Kind: runtime.Begun, At: b.now, Print: r.print, Request: request, Until: until})
+		b.x.Keep.Note(b.run.ID, runtime.Fact{Addr: g.at, Kind: runtime.Begun, At: b.now, Print: r.print, Request: g.described(request), Until: until})
 		return left, nil
 	}
 	if err := b.same(begun, request); err != nil {
@@ -51,6 +53,21 @@ func (g *group) keep() (time.Duration, error) {
 	r.written = len(r.entries)
 	r.plan()
 	return left, nil
+}
+
+// maxNamed is how many branches of a fork are recorded with what people call them.
+const maxNamed = 256
+
+// described is the request of the fork with the names of its branches, which are for people and not compared.
+func (g *group) described(request runtime.Payload) runtime.Payload {
+	if g.spec.Label == nil {
+		return request
+	}
+	labels := make([]string, min(len(g.outs), maxNamed))
+	for i := range labels {
+		labels[i] = strings.ToValidUTF8(g.spec.Label(i), "\uFFFD")
+	}
+	return runtime.NamedFork(g.spec.Name, len(g.outs), labels)
 }
 
 // plan says which branches start first: those that were delivered before.
@@ -160,6 +177,7 @@ func (g *group) delivers(i int) error {
 	f := runtime.Fact{
 		Addr: g.at, Kind: runtime.Delivered, Seq: r.written, At: g.parent.x.clock().UTC(), Print: r.print, Index: i, After: delivered,
 	}
+	f.Err, _ = errors.AsType[*runtime.Error](o.err)
 	r.written++
 	return g.parent.keep(true, f)
 }
