@@ -31,7 +31,12 @@ func Load(path string, env runtime.Environment, opts Options) (*Loaded, error) {
 	if err := g.readMain(at); err != nil {
 		return nil, err
 	}
-	units, findings := g.walk(at.name)
+	return g.load(at.name)
+}
+
+// load compiles the pattern whose main file has been read.
+func (g *graph) load(main string) (*Loaded, error) {
+	units, findings := g.walk(main)
 	if len(findings) > 0 {
 		return nil, g.wrong(findings)
 	}
@@ -41,7 +46,7 @@ func Load(path string, env runtime.Environment, opts Options) (*Loaded, error) {
 	}
 	g.walkChildren(units)
 	clear(g.files) // children are parsed again when they are opened
-	return &Loaded{Program: prog, Root: at.root, Files: namesOf(units), graph: g, children: map[string]*runtime.Program{at.name: prog}}, nil
+	return &Loaded{Program: prog, Root: g.dir, Files: namesOf(units), graph: g, children: map[string]*runtime.Program{main: prog}}, nil
 }
 
 // Source is the text of a file, as it was when the pattern was loaded, or nil.

@@ -19,6 +19,7 @@ type tree struct {
 	dir  string   // the package root
 	root *os.Root // of dir, opened when first needed
 	std  fs.FS
+	kept map[string]string // when not nil, all there is: texts by name, as a run recorded them
 }
 
 // close gives back the root; the next read opens it again.
@@ -31,6 +32,9 @@ func (t *tree) close() {
 
 // read gives the text of a module.
 func (t *tree) read(name string) ([]byte, *labelError) {
+	if t.kept != nil {
+		return t.readKept(name)
+	}
 	if p, ok := strings.CutPrefix(name, stdPrefix); ok {
 		return t.readStd(name, p)
 	}

@@ -234,7 +234,7 @@ func fails(c *builtins.Call) (starlark.Value, error) {
 	if !ok {
 		return nil, fmt.Errorf("assert.fails: fn: got a %s, want a function; write assert.fails(f, x) and not assert.fails(f(x))", c.Args[0].Type())
 	}
-	matches, err := expression(c.Args[2])
+	matches, err := expression(c, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -259,17 +259,20 @@ func fails(c *builtins.Call) (starlark.Value, error) {
 	}), nil
 }
 
-func expression(v starlark.Value) (*regexp.Regexp, error) {
-	if v == nil || v == starlark.None {
+// expression is a parameter as a regular expression, nil for none.
+func expression(c *builtins.Call, i int) (*regexp.Regexp, error) {
+	v := argument(c, i)
+	if v == nil {
 		return nil, nil
 	}
+	name := c.Decl.Name + ": " + c.Decl.Params[i].Name
 	s, ok := v.(starlark.String)
 	if !ok {
-		return nil, fmt.Errorf("assert.fails: matches: got a %s, want a string", v.Type())
+		return nil, fmt.Errorf("%s: got a %s, want a string", name, v.Type())
 	}
 	re, err := regexp.Compile(string(s))
 	if err != nil {
-		return nil, fmt.Errorf("assert.fails: matches: %w", err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return re, nil
 }

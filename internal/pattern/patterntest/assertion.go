@@ -46,7 +46,7 @@ func shown(v starlark.Value) string {
 	return s
 }
 
-// differ says what was got and what was wanted, on one line where they fit.
+// differ says what was got and what was wanted: on one line where they fit, as a diff where they are long.
 func differ(got, want starlark.Value, verb string) string {
 	g, w := shown(got), shown(want)
 	if g == w {
@@ -54,6 +54,9 @@ func differ(got, want starlark.Value, verb string) string {
 	}
 	if len(g) <= shortText && len(w) <= shortText {
 		return fmt.Sprintf("got %s, %s %s", g, verb, w)
+	}
+	if gl, wl := lined(got), lined(want); strings.Contains(gl, "\n") && strings.Contains(wl, "\n") && gl != wl && verb != "want in it" {
+		return fmt.Sprintf("not as it should be\n  - %s, + got\n%s", verb, indented(Diff(wl, gl)))
 	}
 	return fmt.Sprintf("not as it should be\n  got  %s\n  %s %s", g, verb, w)
 }
@@ -67,3 +70,5 @@ func different(name string, got, want starlark.Value, verb string) *runtime.Erro
 	}
 	return e
 }
+
+func indented(text string) string { return "  " + strings.ReplaceAll(text, "\n", "\n  ") }

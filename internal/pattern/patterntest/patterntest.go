@@ -35,7 +35,7 @@ func Names() starlark.StringDict {
 
 // Decls declares what only files of tests have, in the order of the manual.
 func Decls() []*builtins.Decl {
-	return append(assertDecls(), scriptedDecl(), answerDecl(), failureDecl(), decidesDecl(), callsDecl(), emittedDecl())
+	return append(assertDecls(), scriptedDecl(), expectDecl(), answerDecl(), failureDecl(), decidesDecl(), callsDecl(), emittedDecl())
 }
 
 // Suite is a compiled file of tests.

@@ -48,8 +48,10 @@ func run(ctx context.Context, t *testing.T, s *patterntest.Suite, name string) e
 		},
 		Approve: func(a runtime.Approval) (runtime.Payload, error) { return w.Decide(ctx, a) },
 	}
-	_, err = fx.Run(ctx, prog, nil, runtime.Config{})
-	return err
+	if _, err = fx.Run(ctx, prog, nil, runtime.Config{}); err != nil {
+		return err
+	}
+	return w.Finish()
 }
 
 var expectation = regexp.MustCompile(`### ("(?:[^"\\]|\\.)*")`)

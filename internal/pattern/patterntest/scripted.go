@@ -20,6 +20,7 @@ type script struct {
 	steps  []step
 	always bool // the first step is the answer to everything
 	asked  int
+	expect *expectations // nil takes any call
 }
 
 // step is one answer: a value, a failure, or a function that gives either.
@@ -54,6 +55,7 @@ func scriptedDecl() *builtins.Decl {
 			{Name: "idempotent", Type: "bool", Default: "False", Kind: builtins.Named},
 			{Name: "cost", Type: "float", Default: "0", Kind: builtins.Named},
 			{Name: "after", Type: "duration", Default: "None", Kind: builtins.Named},
+			{Name: "expects", Type: "str, expectation or list", Default: "None", Kind: builtins.Named},
 		},
 		Result: "Agent",
 		Doc: `Says what an agent does in this test, and gives a handle on it.
@@ -62,7 +64,10 @@ With answer it always answers that; with answers it gives them in order, and bei
 answer(...) for one with a confidence of its own, failure(...), or a function fn(task, inputs) that gives any of these. A function is frozen; it
 sees what it is asked and has no effects. confidence, reasoning and cost (US dollars) are those of answers that do not say.
 
-An agent that is asked and not scripted fails the test. Scripted agents answer at once and one after the other, so that until= takes their answers
+expects is how the agent must be asked: a task or an expect(...) for every call, or a list with one for each call, in order. A call that is not
+so fails the test where it is made, and a call that never came fails it at its end.
+
+An agent that is asked and not scripted fails the test, unless there is a cassette. Scripted agents answer at once and one after the other, so that until= takes their answers
 in input order (whether it came in time to spare the next one the question is not certain). Those with after=, a time of work such as "20ms",
 also 0, work side by side.
 
@@ -92,6 +97,9 @@ func scripted(c *builtins.Call) (starlark.Value, error) {
 	if s.info.Capabilities, err = texts(c, 5); err != nil {
 		return nil, err
 	}
+	if s.expect, err = expectationsOf(c, 9); err != nil {
+		return nil, err
+	}
 	given, err := s.answers(c)
 	if err != nil {
 		return nil, err
@@ -107,6 +115,9 @@ func scripted(c *builtins.Call) (starlark.Value, error) {
 		s.steps = append(s.steps, st)
 	}
 	w.mu.Lock()
+	if old := w.agents[string(name)]; old != nil {
+		w.before = append(w.before, old)
+	}
 	w.agents[string(name)] = s
 	w.mu.Unlock()
 	return starlark.Call(c.Thread, w.handle, starlark.Tuple{name}, nil)

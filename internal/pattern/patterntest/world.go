@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ type World struct {
 
 	mu        sync.Mutex
 	agents    map[string]*script
+	before    []*script // of agents that were scripted again
 	asked     []asked
 	decisions []*decision
 	events    []runtime.Event // those of emit and gate
@@ -92,6 +94,11 @@ func (w *World) next(c runtime.Call) (step, error) {
 		return step{}, e
 	}
 	s.asked++
+	if s.expect != nil {
+		if err := s.expect.check(s.asked, c); err != nil {
+			return step{}, err
+		}
+	}
 	if s.always {
 		return s.steps[0], nil
 	}
@@ -101,6 +108,25 @@ func (w *World) next(c runtime.Call) (step, error) {
 		return step{}, e
 	}
 	return s.steps[s.asked-1], nil
+}
+
+// Finish says what is wrong with how the agents were asked, when the test has ended well: what it expects and did not come.
+func (w *World) Finish() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := slices.Clone(w.before)
+	for _, name := range slices.Sorted(maps.Keys(w.agents)) {
+		all = append(all, w.agents[name])
+	}
+	for _, s := range all {
+		if s.expect == nil {
+			continue
+		}
+		if err := s.expect.unmet(s.info.Name, s.asked); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pause is how long an agent works on an answer. It ends early when the call does.
