@@ -1,0 +1,160 @@
+package badger
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	badger "github.com/dgraph-io/badger/v4"
+)
+
+// item is a key and its value; a nil value means that the key is to be deleted.
+type item struct{ Key, Value []byte }
+
+// job is something to be written. Jobs are done one after another by the committer, many in one transaction.
+type job struct {
+	size  int             // bytes about to be written
+	frees bool            // it makes room, so it may use the last of it
+	sync  bool            // it must be on the disk even when the store leaves that to the kernel
+	do    func(*tx) error // reads and sets keys; it sets none when it fails
+	done  func(error)     // is called when it is durable, in the order of the jobs
+}
+
+// Sizes of a group. Badger takes transactions up to 15 % of a memtable.
+const (
+	groupBytes = 512 << 10
+	groupItems = 4000
+	chunkBytes = 256 << 10 // one job
+	chunkItems = 1000
+)
+
+// commit does jobs until there are no more.
+func (d *disk) commit() {
+	var spare []*job
+	for {
+		jobs := d.jobs.take(spare)
+		if len(jobs) == 0 {
+			return
+		}
+		for rest := jobs; len(rest) > 0; {
+			n, size := 1, rest[0].size
+			for n < len(rest) && size+rest[n].size <= groupBytes && n < groupItems && rest[n].frees == rest[0].frees {
+				size += rest[n].size
+				n++
+			}
+			d.group(rest[:n], size)
+			rest = rest[n:]
+		}
+		spare = jobs
+	}
+}
+
+// group does jobs in one transaction. A job that fails takes no part in it; when the transaction fails they all do.
+func (d *disk) group(jobs []*job, size int) {
+	errs := d.errs[:0]
+	err := d.room(size, jobs[0].frees)
+	t := &tx{disk: d, txn: d.db.NewTransaction(true)}
+	defer t.txn.Discard()
+	sync := false
+	for _, j := range jobs {
+		sync = sync || j.sync
+		if err != nil && j.size > 0 {
+			errs = append(errs, err)
+			continue
+		}
+		errs = append(errs, j.do(t))
+	}
+	if t.items > 0 {
+		err = d.write(t, sync)
+	}
+	for i, j := range jobs {
+		if errs[i] == nil && j.size > 0 {
+			errs[i] = err
+		}
+		j.done(errs[i])
+	}
+	d.errs = errs
+	if err == nil {
+		d.hub.publish(t.changes)
+	}
+}
+
+func (d *disk) write(t *tx, sync bool) error {
+	if d.readOnly {
+		return ErrReadOnly
+	}
+	err := t.txn.Commit()
+	if err == nil && sync && !d.fsync {
+		err = d.db.Sync()
+	}
+	if err != nil {
+		return failed(d.dir, fmt.Errorf("the store in %s: %w", d.dir, err))
+	}
+	return nil
+}
+
+// tx is a transaction that several jobs write into. Each sees what those before it wrote.
+type tx struct {
+	disk    *disk
+	txn     *badger.Txn
+	items   int
+	changes []change // for those who watch
+}
+
+func (t *tx) set(i item) error {
+	t.items++
+	if i.Value == nil {
+		return t.txn.Delete(i.Key)
+	}
+	if t.disk.hub.watched() {
+		t.changes = append(t.changes, change{i.Key, i.Value})
+	}
+	return t.txn.Set(i.Key, i.Value)
+}
+
+func (t *tx) get(key []byte) ([]byte, error) { return get(t.txn, key) }
+
+// get gives a copy of a value, nil when there is none.
+func get(txn *badger.Txn, key []byte) ([]byte, error) {
+	i, err := txn.Get(key)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	v, err := i.ValueCopy(nil)
+	if v == nil && err == nil {
+		v = []byte{}
+	}
+	return v, err
+}
+
+// each goes through the keys with a prefix, in order. What it hands over is valid only during the call.
+func each(txn *badger.Txn, prefix []byte, values bool, do func(key, value []byte) error) error {
+	o := badger.IteratorOptions{PrefetchValues: values, PrefetchSize: 100, Prefix: prefix}
+	it := txn.NewIterator(o)
+	defer it.Close()
+	for it.Rewind(); it.Valid(); it.Next() {
+		i := it.Item()
+		if !values {
+			if err := do(i.Key(), nil); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := i.Value(func(v []byte) error { return do(i.Key(), v) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func collect(txn *badger.Txn, prefix []byte) ([]item, error) {
+	var items []item
+	err := each(txn, prefix, true, func(k, v []byte) error {
+		items = append(items, item{bytes.Clone(k), append([]byte{}, v...)})
+		return nil
+	})
+	return items, err
+}

@@ -1,0 +1,121 @@
+package badger
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	badger "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+)
+
+// disk is the store as its owner has it: the database, and what is known of those who use it.
+type disk struct {
+	dir      string
+	fsync    bool
+	readOnly bool
+	db       *badger.DB
+	lock     *os.File
+	blobs    *blobs
+	jobs     queue[*job]
+	wg       sync.WaitGroup
+	hub      hub
+
+	// The committer alone has these.
+	errs   []error
+	leases map[string]*lease
+}
+
+// tuned keeps Badger small: it is a journal here, not a database for a machine of its own.
+func tuned(dir string) badger.Options {
+	o := badger.DefaultOptions(dir)
+	o.MemTableSize = 8 << 20
+	o.NumMemtables = 2
+	o.BlockCacheSize = 8 << 20
+	o.IndexCacheSize = 8 << 20
+	o.ValueLogFileSize = 16 << 20
+	o.ValueThreshold = 1 << 20 // whatever is longer is a blob: the value log stays empty
+	o.Compression = options.None
+	o.ChecksumVerificationMode = options.OnBlockRead
+	o.DetectConflicts = false
+	o.MetricsEnabled = false
+	o.NumCompactors = 2
+	o.CompactL0OnClose = false
+	o.BypassLockGuard = true // there is a lock of our own around it
+	o.Logger = nil
+	return o
+}
+
+// errBusy says that another process owns the store.
+var errBusy = errors.New("another process owns the store")
+
+// openDisk opens the database; errBusy when another process has it.
+func openDisk(dir string, o Options) (*disk, error) {
+	lock, err := lockFile(filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	d := &disk{
+		dir: dir, fsync: o.Durability == Fsync, lock: lock, leases: make(map[string]*lease),
+		blobs: &blobs{dir: filepath.Join(dir, "blobs"), fsync: o.Durability == Fsync},
+	}
+	if err := d.open(o); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	d.wg.Go(d.commit)
+	return d, nil
+}
+
+func (d *disk) open(o Options) error {
+	if err := checkVersion(d.dir); err != nil {
+		return err
+	}
+	relieve(d.dir)
+	opts := tuned(filepath.Join(d.dir, "db"))
+	opts.SyncWrites = d.fsync
+	db, err := badger.Open(opts)
+	if err != nil {
+		return failed(d.dir, fmt.Errorf("opening the store in %s: %w", d.dir, err))
+	}
+	d.db = db
+	burden(d.dir)
+	return writeVersion(d.dir, o.Version)
+}
+
+// close waits for what is being written and gives the store free.
+func (d *disk) close() error {
+	d.jobs.close()
+	d.wg.Wait()
+	d.hub.close()
+	relieve(d.dir)
+	err := d.db.Close()
+	return errors.Join(failed(d.dir, err), d.lock.Close())
+}
+
+// submit hands a job to the committer.
+func (d *disk) submit(j *job) {
+	if !d.jobs.push(j) {
+		j.done(ErrClosed)
+	}
+}
+
+// wait does a job and waits for it.
+func (d *disk) wait(j *job) error {
+	ended := make(chan error, 1)
+	then := j.done
+	j.done = func(err error) {
+		if then != nil {
+			then(err)
+		}
+		ended <- err
+	}
+	d.submit(j)
+	return <-ended
+}
+
+// read looks at what is durable.
+func (d *disk) read(do func(*badger.Txn) error) error {
+	return d.db.View(do)
+}

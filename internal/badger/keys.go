@@ -1,0 +1,60 @@
+package badger
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// Keys are a letter, the run and more, apart by a zero byte, which none of them holds.
+const (
+	recordKey  = 'r' // run -> record as JSON
+	factKey    = 'f' // run, address, kind, seq -> fact
+	blobKey    = 'b' // run, digest -> nothing: the run needs the blob
+	holderKey  = 'h' // run -> holder as JSON
+	messageKey = 'm' // run, seq -> message as JSON
+	tokenKey   = 't' // run, token of a message -> its seq
+	removedKey = 'x' // run -> nothing: the rest of its keys are to be deleted
+)
+
+func keyOf(kind byte, run string) []byte {
+	k := make([]byte, 0, len(run)+64)
+	return append(append(k, kind, 0), run...)
+}
+
+// under is the prefix of a run's keys of one kind.
+func under(kind byte, run string) []byte { return append(keyOf(kind, run), 0) }
+
+func keyOfFact(run string, f *runtime.Fact) []byte {
+	k := append(under(factKey, run), f.Addr.Path...)
+	k = binary.BigEndian.AppendUint32(append(k, 0), uint32(f.Addr.N))
+	return binary.BigEndian.AppendUint32(append(k, byte(f.Kind)), uint32(f.Seq))
+}
+
+func keyOfSeq(kind byte, run string, seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(under(kind, run), seq)
+}
+
+// runOf reads the run from a key.
+func runOf(key []byte) string {
+	run, _, _ := strings.Cut(string(key[2:]), "\x00")
+	return run
+}
+
+// rootOf is the run that nobody's child is: child runs are called parent/address.
+func rootOf(run string) string {
+	root, _, _ := strings.Cut(run, "/")
+	return root
+}
+
+// maxID keeps keys far below what Badger takes.
+const maxID = 4 << 10
+
+func validID(run string) error {
+	if run == "" || len(run) > maxID || strings.ContainsFunc(run, func(r rune) bool { return r < ' ' }) || run[0] == '/' {
+		return errors.New("a run needs an id of printable letters that does not begin with a slash")
+	}
+	return nil
+}

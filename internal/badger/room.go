@@ -1,0 +1,64 @@
+package badger
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Badger writes through memory maps, and a process that does so on a full disk is killed. So there is always room for what it has yet to
+// write: a memtable and what comes of merging some. Some of that room is a file of nothing, which is given up when the disk is full, so
+// that the store can still be closed, and opened to delete something.
+const (
+	spareRoom = 24 << 20 // bytes that must be free before anything is written
+	scantRoom = 4 << 20  // the same for what makes room
+	ballast   = 16 << 20 // bytes of the file
+)
+
+func ballastFile(dir string) string { return filepath.Join(dir, "ballast") }
+
+// room says whether so many bytes may be written.
+func (d *disk) room(size int, frees bool) error {
+	if size == 0 {
+		return nil
+	}
+	need := uint64(spareRoom + 3*size)
+	if frees {
+		need = scantRoom
+	}
+	free, ok := freeBytes(d.dir)
+	if ok && frees && free < need {
+		relieve(d.dir)
+		free, ok = freeBytes(d.dir)
+	}
+	if !ok || free >= need {
+		return nil
+	}
+	return &Full{Path: d.dir, Err: fmt.Errorf("%w: %d MiB are left and %d are needed", syscall.ENOSPC, free>>20, need>>20)}
+}
+
+// relieve gives up the ballast if the disk is full.
+func relieve(dir string) {
+	if free, ok := freeBytes(dir); ok && free < spareRoom {
+		_ = os.Remove(ballastFile(dir)) // there may be none
+	}
+}
+
+// burden takes the room for later, if there is plenty.
+func burden(dir string) {
+	if info, err := os.Stat(ballastFile(dir)); err == nil && info.Size() == ballast {
+		return
+	}
+	if free, ok := freeBytes(dir); !ok || free < 2*(spareRoom+ballast) {
+		return
+	}
+	f, err := os.Create(ballastFile(dir))
+	if err != nil {
+		return // the store does without
+	}
+	defer f.Close()
+	if err := allocate(f, ballast); err != nil {
+		_ = os.Remove(f.Name()) // it would be of no use
+	}
+}

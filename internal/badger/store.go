@@ -1,0 +1,179 @@
+// Package badger keeps runs: their facts, records, messages and texts.
+//
+// A store is a directory. One process at a time owns it: it holds the lock, has the database open and serves the store on a socket, through
+// which all other processes go. When the owner ends or dies another of them takes over, and what had not been acknowledged is sent again;
+// facts are the same when they are written twice. Who uses a Store sees none of this.
+//
+// In the directory: db is the Badger database, blobs the texts by their sha256, lock and store.sock belong to the owner, version says which
+// format this is, and ballast is room kept for when the disk is full.
+package badger
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// Durability says when something counts as kept.
+type Durability uint8
+
+// Durabilities. Process survives the end of every process, but not that of the machine; it saves the wait for the disk.
+const (
+	Fsync Durability = iota
+	Process
+)
+
+// Options of a store. The zero value is right for most.
+type Options struct {
+	Durability Durability
+	Version    string // of this program, for messages
+	ReadOnly   bool
+}
+
+// Store is a place where runs are kept. Its methods may be called from any goroutine.
+type Store struct {
+	dir   string
+	opts  Options
+	blobs *blobs
+	self  *holder
+
+	mu      sync.Mutex // while it is held nobody sends
+	backend backend
+	closed  bool
+	leases  map[*Lease]bool
+	pending calls
+}
+
+// Open opens the store in a directory, which it makes if need be. Any number of processes may do so at once.
+func Open(dir string, o Options) (*Store, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, failed(dir, fmt.Errorf("the store cannot be made: %w", err))
+	}
+	self := newHolder()
+	s := &Store{
+		dir: dir, opts: o, self: &self, leases: make(map[*Lease]bool),
+		blobs: &blobs{dir: filepath.Join(dir, "blobs"), fsync: o.Durability == Fsync, locked: o.ReadOnly},
+	}
+	if err := s.connect(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Dir is where the store is.
+func (s *Store) Dir() string { return s.dir }
+
+// Put keeps a text once, under its digest. Whoever puts a text says soon which run needs it, or gc takes it away again.
+func (s *Store) Put(text []byte) (digest string, err error) { return s.blobs.put(text) }
+
+// Get gives a text.
+func (s *Store) Get(digest string) ([]byte, error) { return s.blobs.get(digest) }
+
+// Create keeps the record of a new run.
+func (s *Store) Create(r Record) error {
+	if err := validID(r.ID); err != nil {
+		return err
+	}
+	items, err := s.itemsOf(&r)
+	if err != nil {
+		return err
+	}
+	_, err = s.ask(&request{Op: opCreate, Run: r.ID, Items: items})
+	return err
+}
+
+func (s *Store) itemsOf(r *Record) ([]item, error) {
+	value, needs, err := r.encode(s.blobs)
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", r.ID, err)
+	}
+	return append([]item{{keyOf(recordKey, r.ID), value}}, needed(r.ID, needs)...), nil
+}
+
+// Record gives what is known of a run. The beginning of an id is enough if no other begins so.
+func (s *Store) Record(id string) (Record, error) {
+	a, err := s.ask(&request{Op: opRecord, Run: id})
+	if err != nil {
+		return Record{}, err
+	}
+	r, err := decodeRecord(a.Found[0].Value, s.blobs, false)
+	r.hold(a.Found[0].Holder)
+	return r, err
+}
+
+// Records gives the runs that pass a filter, newest first. Inputs and results that are kept as files are left out.
+func (s *Store) Records(f Filter) ([]Record, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	a, err := s.ask(&request{Op: opRecords, Filter: f})
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Record, len(a.Found))
+	for i, f := range a.Found {
+		if list[i], err = decodeRecord(f.Value, s.blobs, true); err != nil {
+			return nil, err
+		}
+		list[i].hold(f.Holder)
+	}
+	return list, nil
+}
+
+// Facts gives the facts of a run, by address; none if there is no such run. Child runs are runs of their own.
+func (s *Store) Facts(id string) ([]runtime.Fact, error) {
+	a, err := s.ask(&request{Op: opFacts, Run: id})
+	if err != nil {
+		return nil, err
+	}
+	list := make([]runtime.Fact, len(a.Items))
+	for i := range a.Items {
+		if list[i], err = s.blobs.decodeFact(a.Items[i].Value); err != nil {
+			return nil, fmt.Errorf("run %s: %w", id, err)
+		}
+	}
+	sortFacts(list)
+	return list, nil
+}
+
+// ask sends a request and waits for the answer.
+func (s *Store) ask(r *request) (*answer, error) {
+	got := make(chan *answer, 1)
+	if err := s.send(r, func(a *answer) { got <- a }); err != nil {
+		return nil, err
+	}
+	a := <-got
+	return a, a.Fail.error()
+}
+
+// Close gives the store up, and every lease with it. What was noted is durable then.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	leases := make([]*Lease, 0, len(s.leases))
+	for l := range s.leases {
+		leases = append(leases, l)
+	}
+	s.mu.Unlock()
+	var errs []error
+	for _, l := range leases {
+		errs = append(errs, l.Release())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return errors.Join(append(errs, s.backend.close())...)
+}
+
+func now() time.Time { return time.Now().UTC() }
