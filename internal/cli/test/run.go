@@ -44,9 +44,17 @@ func run(ctx context.Context, s *patterntest.Suite, name string, timeout time.Du
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout, late)
 		defer cancel()
 	}
-	eng := &local.Engine{Agents: w, People: w, Open: s.Loaded.Open, Emit: w.Event}
-	_, err = eng.Run(ctx, local.Run{ID: "test", Program: prog})
-	return err
+	var signals local.Signals
+	signals.Close()
+	w.Send = signals.Send
+	eng := &local.Engine{Agents: w, People: w, Signals: &signals, Open: s.Loaded.Open, Emit: w.Event}
+	if _, err = eng.Run(ctx, local.Run{ID: "test", Program: prog}); err != nil {
+		if _, ok := errors.AsType[*local.NeedsPerson](err); ok {
+			return w.Unsent(err)
+		}
+		return err
+	}
+	return w.Finish()
 }
 
 // Failure tells why a test failed: the message at its line of source, the next step, and the way there where it has several

@@ -131,6 +131,31 @@ func TestASignalThatNeverComesIsTold(t *testing.T) {
 	t.Parallel()
 	s := suite(t, "def test_a():\n    wait_for(\"go\")\n", nil)
 	out := one(t, s, 0)
-	require.Error(t, out.Err)
-	require.Contains(t, out.Failure(s), "go")
+	require.Contains(t, out.Failure(s), `the pattern waits for the signal "go", and the test did not send it`)
+	require.Contains(t, out.Failure(s), `hint: add signals("go", VALUE) to the test`)
+}
+
+func TestSignalsAreTakenInOrder(t *testing.T) {
+	t.Parallel()
+	s := suite(t, `
+def test_a():
+    signals("go", 1, {"n": 2})
+    signals("stop")
+    assert.eq([wait_for("go"), wait_for("stop"), wait_for("go")], [1, None, {"n": 2}])
+    late = attempt(wait_for, "go", timeout = "1h")
+    assert.eq(late.error.code, "timeout")
+    assert.fails(signals, "", matches = "names nothing")
+    assert.fails(signals, "x", assert, matches = "module")
+    got = gather(lambda: wait_for("go", timeout = "1m"), lambda: signals("go", "x"))
+    assert.eq(got.values[0], "x")
+`, nil)
+	require.NoError(t, one(t, s, 0).Err)
+}
+
+func TestACallThatNeverCameFailsATest(t *testing.T) {
+	t.Parallel()
+	s := suite(t, "def test_a():\n    scripted(\"a\", \"x\", expects=[\"q\"])\n", nil)
+	out := one(t, s, 0)
+	require.Equal(t, "x_test.star:2:13", out.Pos)
+	require.Contains(t, out.Failure(s), `agent "a" was asked 0 times, and the test expects 1; the next is: task="q"`)
 }

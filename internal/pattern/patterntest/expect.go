@@ -259,10 +259,7 @@ func (x *expectations) unmet(agent string, n int) error {
 }
 
 func times(n int) string {
-	switch n {
-	case 0:
-		return "never"
-	case 1:
+	if n == 1 {
 		return "once"
 	}
 	return fmt.Sprintf("%d times", n)

@@ -2,6 +2,7 @@ package patterntest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -87,6 +88,47 @@ nobody decides in time. Being asked without a decision fails the test.
 			w.mu.Lock()
 			w.decisions = append(w.decisions, d)
 			w.mu.Unlock()
+			return starlark.None, nil
+		},
+	}
+}
+
+func signalsDecl() *builtins.Decl {
+	return &builtins.Decl{
+		Name:   "signals",
+		Params: []builtins.Param{{Name: "name", Type: "str"}, {Name: "values", Type: "any", Kind: builtins.Rest}},
+		Result: "None",
+		Doc: `Sends a signal to the pattern under test, for wait_for: one for each value, in order.
+
+Without a value it sends None once. A signal waits until somebody waits for it. A pattern that waits without a timeout for one that was not
+sent fails the test.
+
+    signals("payment", {"amount": 12.5})
+    assert.eq(wait_for("payment")["amount"], 12.5)
+`,
+		Impl: func(c *builtins.Call) (starlark.Value, error) {
+			w, err := worldOf(c)
+			if err != nil {
+				return nil, err
+			}
+			name, err := text(c, 0)
+			if err != nil {
+				return nil, err
+			}
+			if name == "" {
+				return nil, errors.New("signals: name: an empty string names nothing")
+			}
+			values := c.Rest
+			if len(values) == 0 {
+				values = starlark.Tuple{starlark.None}
+			}
+			for _, v := range values {
+				p, err := runtime.Encode(v)
+				if err != nil {
+					return nil, fmt.Errorf("signals: %w", err)
+				}
+				w.Send(name, p)
+			}
 			return starlark.None, nil
 		},
 	}

@@ -35,7 +35,7 @@ func Names() starlark.StringDict {
 
 // Decls declares what only files of tests have, in the order of the manual.
 func Decls() []*builtins.Decl {
-	return append(assertDecls(), scriptedDecl(), expectDecl(), answerDecl(), failureDecl(), decidesDecl(), callsDecl(), emittedDecl())
+	return append(assertDecls(), scriptedDecl(), expectDecl(), answerDecl(), failureDecl(), decidesDecl(), signalsDecl(), callsDecl(), emittedDecl())
 }
 
 // Suite is a compiled file of tests.
@@ -94,7 +94,7 @@ func (s *Suite) check() error {
 
 // NewWorld makes the world of one run of a test, and the program of that run.
 func (s *Suite) NewWorld(test string) (*World, *runtime.Program, error) {
-	w := &World{handle: s.handle, agents: make(map[string]*script)}
+	w := &World{Send: func(string, runtime.Payload) {}, handle: s.handle, agents: make(map[string]*script)}
 	p, err := s.Loaded.Program.Entry(test, w)
 	return w, p, err
 }

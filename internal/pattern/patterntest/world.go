@@ -18,6 +18,8 @@ import (
 
 // World is what one run of a test meets. It is for one run; an engine may call it from all branches at the same time.
 type World struct {
+	Send func(name string, p runtime.Payload) // where signals go; NewWorld gives a World that drops them
+
 	handle starlark.Value // the builtin agent
 
 	mu        sync.Mutex
@@ -26,6 +28,7 @@ type World struct {
 	asked     []asked
 	decisions []*decision
 	events    []runtime.Event // those of emit and gate
+	awaited   string          // the last signal that somebody began to wait for
 }
 
 // asked is one attempt at a call.
@@ -154,12 +157,26 @@ func pause(ctx context.Context, work, timeout time.Duration) error {
 
 // Event takes what happens in the run.
 func (w *World) Event(e runtime.Event) {
-	if e.Kind != runtime.Emitted && e.Kind != runtime.GateChecked {
-		return
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.events = append(w.events, e)
+	switch e.Kind { //nolint:exhaustive // the others are of no interest here
+	case runtime.Emitted, runtime.GateChecked:
+		w.events = append(w.events, e)
+	case runtime.SignalAwaited:
+		w.awaited = e.Name
+	}
+}
+
+// Unsent is the error of a test that waits for what nobody sends or decides.
+func (w *World) Unsent(err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.awaited == "" {
+		return err
+	}
+	e := broken("the pattern waits for the signal %q, and the test did not send it", w.awaited)
+	e.Hint = fmt.Sprintf("add signals(%q, VALUE) to the test, before what waits", w.awaited)
+	return e
 }
 
 // calls lists the calls so far by address, those of one agent or, for "", of all.
