@@ -58,6 +58,7 @@ var house = []Room{
 	{Path: "internal/edition", Floor: 3},
 	{Path: "internal/apipb", Floor: 3},
 
+	{Path: "internal/story", Floor: 4, Only: []string{"runtime"}, Pure: true, Tests: []string{"builtins", "internal/local"}},
 	{Path: "internal/enterprise/license", Floor: 4},
 	{Path: "internal/enterprise/access", Floor: 4},
 	{Path: "internal/enterprise/workspace", Floor: 4},

@@ -162,9 +162,9 @@ func (b *branch) record(at runtime.Address, e runtime.Effect, p runtime.Payload,
 // begins says that there is a fact of an effect's beginning, which says what was asked.
 func begins(e runtime.Effect) bool {
 	switch e.(type) {
-	case runtime.AgentCall, runtime.Approval, runtime.WaitSignal, runtime.Sleep:
+	case runtime.AgentCall, runtime.Approval, runtime.WaitSignal, runtime.Sleep, runtime.ChildRun:
 		return true
-	case runtime.ChildRun, runtime.AgentLookup, runtime.Budget, runtime.Emit:
+	case runtime.AgentLookup, runtime.Budget, runtime.Emit:
 		return false
 	}
 	return false

@@ -113,6 +113,11 @@ func (b *branch) child(at runtime.Address, e runtime.ChildRun) (runtime.Payload,
 		return nil, childError(e.Pattern, err)
 	}
 	r := Run{ID: b.run.ID + "/" + at.String(), Program: prog, Inputs: e.Inputs, Config: b.run.Config}
+	if b.before(at) == nil {
+		if err := b.begin(at, e, 0, time.Time{}, false); err != nil {
+			return nil, err
+		}
+	}
 	r.Config.Seed ^= uint64(jittered(1<<62, r.ID, 0))
 	b.emit(runtime.Event{Kind: runtime.ChildStarted, Addr: at, Name: e.Pattern, Text: r.ID})
 	result, err := b.x.run(b.ctx, r, b.depth+1)
