@@ -23,7 +23,15 @@ type Progress struct {
 	Note     string  // what it is doing
 	Fraction float64 // of the work done, 0..1; zero when unknown
 	Tool     string  // name of a tool the agent used
+	Use      ToolUse // of Tool
 	Usage    *Usage  // so far
+}
+
+// ToolUse is what an agent says about a tool that it used.
+type ToolUse struct {
+	ID                string // of this use, where the agent gives one
+	Arguments, Output []byte // JSON as the agent wrote it; may be nil
+	Failed            bool
 }
 
 // Answer is what an agent answered.

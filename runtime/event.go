@@ -56,5 +56,6 @@ type Event struct {
 	Usage      *Usage
 	Progress   *Progress
 	Error      *Error
-	Past       bool // it happened before the run was resumed, and is told again
+	Past       bool      // it happened before the run was resumed, and is told again
+	Then       time.Time // when it happened, or what begins here began, where that was before the run was resumed
 }

@@ -79,7 +79,7 @@ func (b *branch) interrupted(at runtime.Address, e runtime.AgentCall, begun *run
 	failed := runtime.Errorf(runtime.UnknownOutcome, "agent %q was asked when the run broke off, and must not be asked twice: whether it did its work is not known", e.Agent)
 	failed.Hint = "find out what it did; attempt(...) lets the pattern go on"
 	failed.Agent, failed.Attempts = e.Agent, begun.Attempt
-	b.emit(runtime.Event{Kind: runtime.AgentFailed, Addr: at, Agent: e.Agent, N: begun.Attempt, Error: failed})
+	b.emit(runtime.Event{Kind: runtime.AgentFailed, Addr: at, Agent: e.Agent, N: begun.Attempt, Error: failed, Then: begun.At})
 	return failed
 }
 
@@ -89,7 +89,7 @@ func (b *branch) attempt(at runtime.Address, c runtime.Call) (runtime.Answer, er
 	if err != nil {
 		return runtime.Answer{}, err
 	}
-	b.emit(runtime.Event{Kind: runtime.AgentCalled, Addr: at, Agent: c.Agent, Text: c.Task, Value: c.Input, N: c.Attempt})
+	b.emit(runtime.Event{Kind: runtime.AgentCalled, Addr: at, Agent: c.Agent, Text: c.Task, Value: c.Input, N: c.Attempt, Then: b.then(at)})
 	ctx, cancel := b.x.ledger.bound(b.ctx)
 	defer cancel()
 	answer, callErr := b.x.Agents.Call(ctx, c)

@@ -94,7 +94,7 @@ func (x *execution) run(ctx context.Context, r Run, depth int) (runtime.Payload,
 	if err := main.recall(); err != nil {
 		return nil, err
 	}
-	main.emit(runtime.Event{Kind: runtime.RunStarted, Name: r.Program.Name, Value: r.Inputs})
+	main.emit(runtime.Event{Kind: runtime.RunStarted, Name: r.Program.Name, Value: r.Inputs, Then: main.then(runtime.Address{})})
 	result, err := r.Program.Run(main, r.Inputs, r.Config)
 	main.tick()
 	if err == nil {

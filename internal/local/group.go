@@ -65,7 +65,7 @@ func (b *branch) Fork(spec runtime.ForkSpec, n int, body func(i int, fx runtime.
 			return &fault{n: n, err: err}
 		}
 	}
-	b.emit(runtime.Event{Kind: runtime.ForkStarted, Addr: g.at, Name: spec.Name, N: n})
+	b.emit(runtime.Event{Kind: runtime.ForkStarted, Addr: g.at, Name: spec.Name, N: n, Then: b.then(g.at)})
 	width := n
 	if spec.Limit > 0 && spec.Limit < n {
 		width = spec.Limit

@@ -142,6 +142,14 @@ func (b *branch) before(at runtime.Address) *runtime.Fact {
 	return b.past.begun[at]
 }
 
+// then is when what is at an address began in an earlier life of the run, or zero.
+func (b *branch) then(at runtime.Address) time.Time {
+	if f := b.before(at); f != nil {
+		return f.At
+	}
+	return time.Time{}
+}
+
 // record keeps how an effect ended. What was cancelled, or failed through the host's fault, did not end.
 func (b *branch) record(at runtime.Address, e runtime.Effect, p runtime.Payload, err error) error {
 	request := runtime.Request(e)
@@ -201,7 +209,7 @@ func (b *branch) retell(at runtime.Address, e runtime.Effect, f *runtime.Fact) {
 	if b.x.Emit == nil {
 		return
 	}
-	event := runtime.Event{Addr: at, Past: true, Error: f.Err, N: f.Attempt}
+	event := runtime.Event{Addr: at, Past: true, Then: f.At, Error: f.Err, N: f.Attempt}
 	switch e := e.(type) {
 	case runtime.AgentCall:
 		event.Kind, event.Agent, event.Text, event.Usage = runtime.AgentAnswered, call.Agent, call.Task, &f.Usage
@@ -210,7 +218,7 @@ func (b *branch) retell(at runtime.Address, e runtime.Effect, f *runtime.Fact) {
 		} else if a, err := runtime.ParseAnswer(f.Outcome); err == nil {
 			event.Value, event.Confidence = a.Value, a.Confidence
 		}
-		b.emit(runtime.Event{Kind: runtime.AgentCalled, Addr: at, Agent: call.Agent, Text: call.Task, Value: call.Input, N: 1, Past: true})
+		b.emit(runtime.Event{Kind: runtime.AgentCalled, Addr: at, Agent: call.Agent, Text: call.Task, Value: call.Input, N: 1, Past: true, Then: b.then(at)})
 	case runtime.Emit:
 		event.Kind, event.Name, event.Value = e.Kind, e.Name, e.Data
 	case runtime.ChildRun:

@@ -23,7 +23,7 @@ func (b *branch) pause(d time.Duration) error {
 }
 
 func (b *branch) sleep(at runtime.Address, e runtime.Sleep) (runtime.Payload, error) {
-	b.emit(runtime.Event{Kind: runtime.Slept, Addr: at, For: e.For})
+	b.emit(runtime.Event{Kind: runtime.Slept, Addr: at, For: e.For, Then: b.then(at)})
 	left, err := b.since(at, e, e.For, false)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (b *branch) since(at runtime.Address, e runtime.Effect, d time.Duration, du
 }
 
 func (b *branch) wait(at runtime.Address, e runtime.WaitSignal) (runtime.Payload, error) {
-	b.emit(runtime.Event{Kind: runtime.SignalAwaited, Addr: at, Name: e.Name, For: e.Timeout})
+	b.emit(runtime.Event{Kind: runtime.SignalAwaited, Addr: at, Name: e.Name, For: e.Timeout, Then: b.then(at)})
 	left, err := b.since(at, e, e.Timeout, true)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (b *branch) approve(at runtime.Address, e runtime.Approval) (runtime.Payloa
 	if err != nil {
 		return nil, err
 	}
-	b.emit(runtime.Event{Kind: runtime.ApprovalAsked, Addr: at, Name: e.Title, Value: asked, For: e.Timeout})
+	b.emit(runtime.Event{Kind: runtime.ApprovalAsked, Addr: at, Name: e.Title, Value: asked, For: e.Timeout, Then: b.then(at)})
 	left, err := b.since(at, e, e.Timeout, true)
 	if err != nil {
 		return nil, err

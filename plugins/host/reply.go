@@ -42,7 +42,10 @@ func (r *reply) take(ctx context.Context, ev *agentpb.RunEvent) error {
 	case *agentpb.RunEvent_Progress:
 		r.tell(runtime.Progress{Note: e.Progress.GetNote(), Fraction: e.Progress.GetFraction()})
 	case *agentpb.RunEvent_ToolCall:
-		r.tell(runtime.Progress{Tool: e.ToolCall.GetName()})
+		t := e.ToolCall
+		r.tell(runtime.Progress{Tool: t.GetName(), Use: runtime.ToolUse{
+			ID: t.GetId(), Arguments: t.GetArguments(), Output: t.GetOutput(), Failed: t.GetFailed(),
+		}})
 	case *agentpb.RunEvent_Usage:
 		r.usage = usageOf(e.Usage)
 		u := r.usage
