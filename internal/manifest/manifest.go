@@ -42,11 +42,6 @@ type Project struct {
 	Main        string // the pattern that `parallax run` runs without arguments: slash-separated, below Dir; "" when not given
 }
 
-// State is the table [state].
-type State struct {
-	Dir string // where runs are kept, absolute; "" keeps nothing
-}
-
 // Run is the table [run]: what holds for a run unless the command line says otherwise.
 type Run struct {
 	Timeout time.Duration   // of the whole run; zero means none
@@ -174,11 +169,6 @@ func projectOf(t *table) Project {
 		t.wrong("main", `write main = "pattern.star"`, "main is %q, want a .star file below the project's directory", p.Main)
 	}
 	return p
-}
-
-func stateOf(t *table, dir string) State {
-	t.only("dir")
-	return State{Dir: below(dir, t.text("dir"))}
 }
 
 func runOf(t *table) Run {
