@@ -10,13 +10,15 @@ import (
 	badger "github.com/dgraph-io/badger/v4"
 )
 
-// send implements backend for the owner. Writes wait for the committer, reads are done here and now.
+// send implements backend for the owner. Writes wait for the committer, reads do not wait for anybody.
 func (d *disk) send(by *holder, r *request, reply func(*answer)) bool {
 	a := &answer{ID: r.ID}
 	j := d.write1(by, r, a)
 	if j == nil {
-		a.Fail = failureOf(d.look(r, a))
-		reply(a)
+		d.wg.Go(func() {
+			a.Fail = failureOf(d.look(r, a))
+			reply(a)
+		})
 		return true
 	}
 	then := j.done
@@ -46,14 +48,20 @@ func (d *disk) write1(by *holder, r *request, a *answer) *job {
 		return d.append(r)
 	case opUpdate:
 		return d.update(r)
+	case opSend:
+		return d.deliver(r)
+	case opAck:
+		return d.ack(r)
 	default:
 		return nil
 	}
 }
 
-// look answers a request that reads.
+// look answers a request that reads, or that takes more than one job.
 func (d *disk) look(r *request, a *answer) error {
 	switch r.Op {
+	case opRemove:
+		return d.remove(r)
 	case opRecord:
 		return d.read(func(txn *badger.Txn) error { return d.find(txn, r.Run, a) })
 	case opRecords:

@@ -67,6 +67,9 @@ func (d *disk) group(jobs []*job, size int) {
 	if t.items > 0 {
 		err = d.write(t, sync)
 	}
+	if err == nil {
+		d.hub.publish(t.changes)
+	}
 	for i, j := range jobs {
 		if errs[i] == nil && j.size > 0 {
 			errs[i] = err
@@ -74,9 +77,6 @@ func (d *disk) group(jobs []*job, size int) {
 		j.done(errs[i])
 	}
 	d.errs = errs
-	if err == nil {
-		d.hub.publish(t.changes)
-	}
 }
 
 func (d *disk) write(t *tx, sync bool) error {
@@ -99,6 +99,7 @@ type tx struct {
 	txn     *badger.Txn
 	items   int
 	changes []change // for those who watch
+	lent    map[string]bool
 }
 
 func (t *tx) set(i item) error {

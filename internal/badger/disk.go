@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -22,6 +23,10 @@ type disk struct {
 	jobs     queue[*job]
 	wg       sync.WaitGroup
 	hub      hub
+
+	mu     sync.Mutex
+	closed bool
+	users  sync.WaitGroup // of the database, beside the committer
 
 	// The committer alone has these.
 	errs   []error
@@ -86,9 +91,13 @@ func (d *disk) open(o Options) error {
 
 // close waits for what is being written and gives the store free.
 func (d *disk) close() error {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.hub.close()
+	d.users.Wait()
 	d.jobs.close()
 	d.wg.Wait()
-	d.hub.close()
 	relieve(d.dir)
 	err := d.db.Close()
 	return errors.Join(failed(d.dir, err), d.lock.Close())
@@ -115,7 +124,28 @@ func (d *disk) wait(j *job) error {
 	return <-ended
 }
 
+// use says that the database is needed until leave is called; it is false when the store is being closed.
+func (d *disk) use() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	d.users.Add(1)
+	return true
+}
+
+func (d *disk) leave() { d.users.Done() }
+
 // read looks at what is durable.
 func (d *disk) read(do func(*badger.Txn) error) error {
-	return d.db.View(do)
+	if !d.use() {
+		return ErrClosed
+	}
+	defer d.leave()
+	err := d.db.View(do)
+	if err != nil && strings.Contains(err.Error(), "checksum") {
+		return &Corrupt{Path: filepath.Join(d.dir, "db"), Why: err.Error()}
+	}
+	return err
 }

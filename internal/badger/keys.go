@@ -16,6 +16,7 @@ const (
 	holderKey  = 'h' // run -> holder as JSON
 	messageKey = 'm' // run, seq -> message as JSON
 	tokenKey   = 't' // run, token of a message -> its seq
+	countKey   = 'c' // run -> number of the last message
 	removedKey = 'x' // run -> nothing: the rest of its keys are to be deleted
 )
 

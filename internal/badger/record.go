@@ -123,6 +123,9 @@ func decodeRecord(value []byte, b *blobs, brief bool) (Record, error) {
 		return Record{}, fmt.Errorf("a record in the store cannot be read: %w", err)
 	}
 	r := k.Record
+	if r.Error != nil && string(r.Error.Details) == "null" {
+		r.Error.Details = nil
+	}
 	for _, p := range []struct {
 		to   *runtime.Payload
 		from []byte

@@ -28,6 +28,18 @@ const (
 	opImport // Items; First and Last
 )
 
+// writes says that it is not for who only reads.
+func (o op) writes() bool {
+	switch o {
+	case opRecord, opRecords, opFacts, opCount, opWatch, opInbox:
+		return false
+	default:
+		return true
+	}
+}
+
+func (o op) streams() bool { return o == opWatch || o == opInbox }
+
 // request is what the owner of a store is asked, by itself and by other processes alike.
 type request struct {
 	ID     uint64
@@ -38,6 +50,7 @@ type request struct {
 	First  bool
 	Last   bool
 	Sync   bool
+	Again  bool // it may have been done already, by an owner that went away
 	Items  []item
 	Filter Filter
 	Policy Retention
@@ -66,6 +79,9 @@ type found struct {
 
 // backend answers requests: the disk for the owner, a link for everybody else.
 type backend interface {
+	// start is called once, before all else. lost is told when there is nobody to answer any more, and of what was not answered.
+	start(lost func(backend, []*call))
+
 	// send answers by calling reply once, from any goroutine; requests of writes are done in the order in which they are sent.
 	// It gives false when there is nobody to answer: then nothing was called, and nothing will be.
 	send(by *holder, r *request, reply func(*answer)) bool

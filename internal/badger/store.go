@@ -9,6 +9,7 @@
 package badger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -42,11 +43,16 @@ type Store struct {
 	blobs *blobs
 	self  *holder
 
-	mu      sync.Mutex // while it is held nobody sends
-	backend backend
-	closed  bool
+	ctx    context.Context //nolint:containedctx // ends with the store, for what it does on its own
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex
+	backend backend       // nil while there is no owner
+	up      chan struct{} // is closed when there is one again
+	waiting []*call       // for that
+	trouble error         // nothing can be asked any more
 	leases  map[*Lease]bool
-	pending calls
 }
 
 // Open opens the store in a directory, which it makes if need be. Any number of processes may do so at once.
@@ -55,17 +61,28 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, failed(dir, fmt.Errorf("the store cannot be made: %w", err))
+	if o.ReadOnly {
+		_, err = os.Stat(filepath.Join(dir, "db"))
+	} else {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
+		return nil, failed(dir, fmt.Errorf("the store cannot be opened: %w", err))
 	}
 	self := newHolder()
 	s := &Store{
 		dir: dir, opts: o, self: &self, leases: make(map[*Lease]bool),
 		blobs: &blobs{dir: filepath.Join(dir, "blobs"), fsync: o.Durability == Fsync, locked: o.ReadOnly},
 	}
-	if err := s.connect(); err != nil {
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	b, err := s.reach(s.ctx)
+	if err != nil {
+		s.cancel()
 		return nil, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resume(b)
 	return s, nil
 }
 
@@ -168,12 +185,19 @@ func (s *Store) Close() error {
 		errs = append(errs, l.Release())
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	b := s.backend
+	if errors.Is(s.trouble, ErrClosed) {
+		s.mu.Unlock()
 		return nil
 	}
-	s.closed = true
-	return errors.Join(append(errs, s.backend.close())...)
+	s.trouble = ErrClosed
+	s.cancel()
+	s.mu.Unlock()
+	if b != nil {
+		errs = append(errs, b.close())
+	}
+	s.wg.Wait()
+	return errors.Join(errs...)
 }
 
 func now() time.Time { return time.Now().UTC() }

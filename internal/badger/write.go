@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 )
@@ -30,7 +31,7 @@ func (d *disk) create(r *request) *job {
 			if err != nil {
 				return err
 			}
-			if old != nil {
+			if old != nil && !(r.Again && bytes.Equal(old, r.Items[0].Value)) {
 				return fmt.Errorf("run %s: %w", r.Run, ErrExists)
 			}
 		}
@@ -50,10 +51,7 @@ func (d *disk) lend(by *holder, r *request, a *answer) *job {
 			if value == nil {
 				return fmt.Errorf("run %s: %w", r.Run, ErrNotFound)
 			}
-			if pid, err := holderOf(t.txn, r.Run); err != nil || pid != 0 {
-				if err == nil {
-					err = &Held{Run: r.Run, By: pid}
-				}
+			if err := t.free(by, r.Run); err != nil {
 				return err
 			}
 			a.Fence, err = t.raise(r.Run, value)
@@ -64,6 +62,10 @@ func (d *disk) lend(by *holder, r *request, a *answer) *job {
 			if err != nil {
 				return err
 			}
+			if t.lent == nil {
+				t.lent = make(map[string]bool)
+			}
+			t.lent[r.Run] = true
 			return t.set(item{keyOf(holderKey, r.Run), text})
 		},
 		done: func(err error) {
@@ -72,6 +74,22 @@ func (d *disk) lend(by *holder, r *request, a *answer) *job {
 			}
 		},
 	}
+}
+
+// free says whether a lease can be given. What another owner gave without its answer being heard can be given again.
+func (t *tx) free(by *holder, run string) error {
+	text, err := t.get(keyOf(holderKey, run))
+	if text == nil || err != nil {
+		return err
+	}
+	var h holder
+	if err := json.Unmarshal(text, &h); err != nil {
+		return err
+	}
+	if !h.alive() || h.Token == by.Token && t.disk.leases[run] == nil && !t.lent[run] {
+		return nil
+	}
+	return &Held{Run: run, By: h.PID}
 }
 
 // raise counts up the fence of a run.
@@ -107,34 +125,28 @@ func needed(run string, digests []string) []item {
 	return items
 }
 
-// reclaim gives a lease back to whom another owner had given it.
+// reclaim gives a lease back to whom another owner had given it. It counts for the jobs of the same group already, and writes nothing.
 func (d *disk) reclaim(by *holder, r *request) *job {
-	return &job{
-		do: func(t *tx) error {
-			text, err := t.get(keyOf(holderKey, r.Run))
-			if err != nil {
-				return err
-			}
-			var h holder
-			if text == nil || json.Unmarshal(text, &h) != nil || h.Token != by.Token {
-				return fenced(r.Run)
-			}
-			value, err := t.get(keyOf(recordKey, r.Run))
-			if err != nil || value == nil {
-				return fenced(r.Run)
-			}
-			rec, err := decodeRecord(value, d.blobs, true)
-			if err == nil && rec.Fence != r.Fence {
-				err = fenced(r.Run)
-			}
+	return &job{do: func(t *tx) error {
+		text, err := t.get(keyOf(holderKey, r.Run))
+		if err != nil {
 			return err
-		},
-		done: func(err error) {
-			if err == nil {
-				d.leases[r.Run] = &lease{fence: r.Fence, by: by}
-			}
-		},
-	}
+		}
+		var h holder
+		if text == nil || json.Unmarshal(text, &h) != nil || h.Token != by.Token {
+			return fenced(r.Run)
+		}
+		value, err := t.get(keyOf(recordKey, r.Run))
+		if err != nil || value == nil {
+			return errorsOr(err, fenced(r.Run))
+		}
+		rec, err := decodeRecord(value, d.blobs, true)
+		if err != nil || rec.Fence != r.Fence {
+			return errorsOr(err, fenced(r.Run))
+		}
+		d.leases[r.Run] = &lease{fence: r.Fence, by: by}
+		return nil
+	}}
 }
 
 func fenced(run string) error { return fmt.Errorf("run %s: %w", run, ErrFenced) }

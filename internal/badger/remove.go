@@ -1,0 +1,85 @@
+package badger
+
+import (
+	"bytes"
+	"fmt"
+
+	badger "github.com/dgraph-io/badger/v4"
+)
+
+// Remove deletes a run and its child runs. The error is a *Held when somebody goes on with it.
+func (s *Store) Remove(id string) error {
+	_, err := s.ask(&request{Op: opRemove, Run: id})
+	return err
+}
+
+// remove takes the run away at once, and then, bit by bit, what was kept of it. A store that dies meanwhile goes on with that at the next gc.
+func (d *disk) remove(r *request) error {
+	if !d.use() {
+		return ErrClosed
+	}
+	defer d.leave()
+	err := d.wait(&job{size: 512, frees: true, sync: r.Sync, do: func(t *tx) error {
+		value, err := t.get(keyOf(recordKey, r.Run))
+		if err != nil {
+			return err
+		}
+		if value == nil && !r.Again {
+			return fmt.Errorf("run %s: %w", r.Run, ErrNotFound)
+		}
+		if pid, err := holderOf(t.txn, r.Run); err != nil || pid != 0 {
+			return errorsOr(err, &Held{Run: r.Run, By: pid})
+		}
+		return t.setAll([]item{{keyOf(removedKey, r.Run), []byte{}}, {Key: keyOf(recordKey, r.Run)}})
+	}})
+	if err != nil {
+		return err
+	}
+	return d.sweep(r.Run)
+}
+
+func errorsOr(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+// sweep deletes every key of a run, and at last the mark that it is to be deleted.
+func (d *disk) sweep(run string) error {
+	for _, kind := range []byte{factKey, blobKey, holderKey, messageKey, tokenKey, countKey, recordKey} {
+		prefixes := append(tree(kind, run), keyOf(kind, run))
+		for _, prefix := range prefixes {
+			if err := d.clear(prefix, run); err != nil {
+				return err
+			}
+		}
+	}
+	return d.wait(&job{size: 64, frees: true, do: func(t *tx) error { return t.set(item{Key: keyOf(removedKey, run)}) }})
+}
+
+// clear deletes the keys with a prefix that are those of the run or its child runs.
+func (d *disk) clear(prefix []byte, run string) error {
+	var keys []item
+	err := d.db.View(func(txn *badger.Txn) error {
+		return each(txn, prefix, false, func(k, _ []byte) error {
+			if id := runOf(k); rootOf(id) == run || id == run || bytes.HasPrefix([]byte(id), []byte(run+"/")) {
+				keys = append(keys, item{Key: bytes.Clone(k)})
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for len(keys) > 0 {
+		n := min(len(keys), chunkItems)
+		some := keys[:n]
+		err := d.wait(&job{size: sizeOf(some), frees: true, do: func(t *tx) error { return t.setAll(some) }})
+		if err != nil {
+			return err
+		}
+		keys = keys[n:]
+	}
+	return nil
+}
