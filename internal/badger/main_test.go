@@ -76,7 +76,7 @@ func write(dir string, words []string) error {
 	if err != nil {
 		return err
 	}
-	for i := len(had); i < n; i += 2 {
+	for i := len(had) &^ 1; i < n; i += 2 {
 		l.Note(words[0], done("", i+1, strconv.Itoa(i)))
 		if err := l.Append(words[0], done("", i+2, strconv.Itoa(i+1))); err != nil {
 			return err
