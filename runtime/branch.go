@@ -146,11 +146,19 @@ func (b *Branch) Do(t *starlark.Thread, e Effect) (Payload, error) {
 
 // HostError is trouble of the host in the midst of a run: a full disk, a lost connection, a bug of ours. It suspends the run
 // and is never seen by a script.
-type HostError struct{ Err error }
+type HostError struct {
+	Err   error
+	Trace []Frame // where the script was, the outermost call first
+}
 
 func (e *HostError) Error() string { return e.Err.Error() }
 
 func (e *HostError) Unwrap() error { return e.Err }
+
+// traced adds the frames of a branch in front of those of the branches below.
+func (e *HostError) traced(frames []Frame) *HostError {
+	return &HostError{e.Err, append(frames[:len(frames):len(frames)], e.Trace...)}
+}
 
 // hosted marks whatever is not for the script.
 func hosted(err error) error {
@@ -160,7 +168,7 @@ func hosted(err error) error {
 	if _, marked := errors.AsType[*HostError](err); marked {
 		return err
 	}
-	return &HostError{err}
+	return &HostError{Err: err}
 }
 
 // Effects gives the branch's effects, for Now.
@@ -236,6 +244,6 @@ func (b *Branch) join(child []local, path Path) error {
 // recovered turns a panic of ours into a host error; it is deferred at the root of every branch.
 func recovered(path Path, err *error) {
 	if p := recover(); p != nil {
-		*err = &HostError{fmt.Errorf("internal error in branch %q: %v", path, p)}
+		*err = &HostError{Err: fmt.Errorf("internal error in branch %q: %v", path, p)}
 	}
 }

@@ -13,13 +13,13 @@ import (
 // explain turns whatever ended a branch's script into the error that leaves it: a *Error with the branch's frames in front
 // of those of the branches below, or the host's error.
 func (b *Branch) explain(err error) error {
-	if host, ok := errors.AsType[*HostError](err); ok {
-		return host
-	}
 	frames := b.frames(err)
+	if host, ok := errors.AsType[*HostError](err); ok {
+		return host.traced(frames)
+	}
 	if b.stop != nil {
 		if host, ok := errors.AsType[*HostError](b.stop); ok {
-			return host
+			return host.traced(frames)
 		}
 		err = b.stop
 	}

@@ -40,8 +40,16 @@ func (b *branch) Do(e runtime.Effect) (runtime.Payload, error) {
 		return nil, err
 	}
 	at := runtime.Address{Path: b.path, N: b.n}
+	if b.x.Replay {
+		if err := b.retrace(at, e); err != nil {
+			return nil, err
+		}
+	}
 	if p, err, known := b.recorded(at, e); known {
 		return p, err
+	}
+	if b.x.Replay && !tells(e) {
+		return nil, &Beyond{Run: b.run.ID, Addr: at, Asked: short(runtime.Request(e)), Pos: posOf(e)}
 	}
 	b.live()
 	if waits(e) {
@@ -63,8 +71,15 @@ func (b *branch) live() {
 	if b.past == nil || b.fresh.Swap(true) || b.fork == nil {
 		return
 	}
-	b.fork.caughtUp(b.index)
+	b.fork.caughtUp(b.index, true)
 	b.fork.parent.live()
+}
+
+// ends notes that the branch is over. If it came that far by what is recorded, nothing took any time.
+func (b *branch) ends() {
+	if b.past != nil && b.fork != nil && !b.fresh.Load() {
+		b.fork.caughtUp(b.index, false)
+	}
 }
 
 func (b *branch) do(at runtime.Address, e runtime.Effect) (runtime.Payload, error) {

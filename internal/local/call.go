@@ -69,7 +69,7 @@ func (b *branch) call(at runtime.Address, e runtime.AgentCall) (runtime.Payload,
 
 // interrupted says what becomes of a call that was under way when the host died: it is made again, unless the agent must not be asked twice.
 func (b *branch) interrupted(at runtime.Address, e runtime.AgentCall, begun *runtime.Fact, info runtime.AgentInfo) error {
-	if err := b.same(begun, runtime.Request(e)); err != nil {
+	if err := b.same(begun, runtime.Request(e), e.Pos); err != nil {
 		return err
 	}
 	if !info.AtMostOnce {
@@ -92,6 +92,8 @@ func (b *branch) attempt(at runtime.Address, c runtime.Call) (runtime.Answer, er
 	b.emit(runtime.Event{Kind: runtime.AgentCalled, Addr: at, Agent: c.Agent, Text: c.Task, Value: c.Input, N: c.Attempt, Then: b.then(at)})
 	ctx, cancel := b.x.ledger.bound(b.ctx)
 	defer cancel()
+	b.x.flights.start()
+	defer b.x.flights.end()
 	answer, callErr := b.x.Agents.Call(ctx, c)
 	b.settle(at, hold, answer.Usage)
 	b.took.Add(answer.Usage)

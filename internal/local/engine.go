@@ -33,6 +33,12 @@ type People interface {
 	Decide(ctx context.Context, a runtime.Approval) (runtime.Payload, error)
 }
 
+// Suspension is the cause with which a context ends a run that is to go on later: nothing of what it did is lost, and what was under way is
+// done again.
+type Suspension struct{ Why string }
+
+func (e *Suspension) Error() string { return e.Why }
+
 // NeedsPerson says that a run waits for something that can never come: nobody is there to decide or to signal.
 type NeedsPerson struct{ What string }
 
@@ -40,15 +46,17 @@ func (e *NeedsPerson) Error() string { return e.What }
 
 // Engine runs patterns.
 type Engine struct {
-	Agents  Agents
-	People  People                                             // nil means nobody: an approval is a *NeedsPerson
-	Signals *Signals                                           // nil means none will come
-	Budget  runtime.BudgetLimits                               // of each run, beside the pattern's own; the smaller bound holds
-	Now     func() time.Time                                   // nil means time.Now
-	Watch   bool                                               // emit what agents say before they answer
-	Open    func(from, label string) (*runtime.Program, error) // finds the patterns that run() names; nil means there are none
+	Agents    Agents
+	People    People                                             // nil means nobody: an approval is a *NeedsPerson
+	Signals   *Signals                                           // nil means none will come
+	Decisions *Decisions                                         // of people elsewhere, beside People; nil means none will come
+	Budget    runtime.BudgetLimits                               // of each run, beside the pattern's own; the smaller bound holds
+	Now       func() time.Time                                   // nil means time.Now
+	Watch     bool                                               // emit what agents say before they answer
+	Open      func(from, label string) (*runtime.Program, error) // finds the patterns that run() names; nil means there are none
 
-	Keep Keeper // nil keeps nothing
+	Keep   Keeper // nil keeps nothing
+	Replay bool   // tell what Keep has and do nothing new: where the record ends the run ends, with a *Beyond
 
 	// Emit receives every event of a run in Seq order and is never called concurrently for one run. It must return
 	// quickly: the branch that caused the event waits for it. Nil means nobody listens.
@@ -87,6 +95,7 @@ type execution struct {
 	ledger  *ledger
 	clock   func() time.Time
 	start   time.Time
+	flights flights
 }
 
 func (x *execution) run(ctx context.Context, r Run, depth int) (runtime.Payload, error) {
@@ -96,6 +105,9 @@ func (x *execution) run(ctx context.Context, r Run, depth int) (runtime.Payload,
 	}
 	main.emit(runtime.Event{Kind: runtime.RunStarted, Name: r.Program.Name, Value: r.Inputs, Then: main.then(runtime.Address{})})
 	result, err := r.Program.Run(main, r.Inputs, r.Config)
+	if short := main.fell(err); short != nil {
+		err = short
+	}
 	main.tick()
 	if err == nil {
 		main.emit(runtime.Event{Kind: runtime.RunDone, Value: result})
@@ -140,6 +152,9 @@ func causeOf(ctx context.Context, err error) error {
 	e, ok := errors.AsType[*runtime.Error](err)
 	if !ok || e.Code != runtime.Cancelled {
 		return err
+	}
+	if later, ok := errors.AsType[*Suspension](context.Cause(ctx)); ok {
+		return later
 	}
 	why, ok := errors.AsType[*runtime.Error](context.Cause(ctx))
 	if !ok {

@@ -66,6 +66,7 @@ func (b *branch) Fork(spec runtime.ForkSpec, n int, body func(i int, fx runtime.
 		}
 	}
 	b.emit(runtime.Event{Kind: runtime.ForkStarted, Addr: g.at, Name: spec.Name, N: n, Then: b.then(g.at)})
+	g.tellLost()
 	width := n
 	if spec.Limit > 0 && spec.Limit < n {
 		width = spec.Limit
@@ -148,7 +149,10 @@ func (g *group) branch(i int) {
 		b.emit(e)
 	}
 	v, err := g.body(i, b)
-	b.live()
+	if short := b.fell(err); short != nil {
+		err = short
+	}
+	b.ends()
 	if g.end(i, v, err, b.now) {
 		g.announce(b, i, err)
 	}

@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/parallax-run/parallax/runtime"
@@ -80,7 +81,7 @@ func (b *branch) recorded(at runtime.Address, e runtime.Effect) (runtime.Payload
 	if f == nil {
 		return nil, nil, false
 	}
-	if err := b.same(f, runtime.Request(e)); err != nil {
+	if err := b.same(f, runtime.Request(e), posOf(e)); err != nil {
 		return nil, err, true
 	}
 	if f.At.After(b.now) {
@@ -94,33 +95,135 @@ func (b *branch) recorded(at runtime.Address, e runtime.Effect) (runtime.Payload
 	return f.Outcome, nil, true
 }
 
-// same says how a request differs from the recorded one.
-func (b *branch) same(f *runtime.Fact, asked runtime.Payload) error {
+// same says how a request differs from the recorded one. pos is where the script makes it, where that is known.
+func (b *branch) same(f *runtime.Fact, asked runtime.Payload, pos string) error {
 	if f.Print == runtime.PrintOf(asked) {
 		return nil
 	}
-	was := "another request"
-	if begun := b.past.begun[f.Addr]; begun != nil && len(begun.Request) > 0 {
-		was = short(begun.Request)
+	d := &Diverged{Run: b.run.ID, Addr: f.Addr, Pos: pos, Recorded: "another request", Asked: short(asked)}
+	if was := b.past.asked(f); was != "" {
+		d.Recorded, d.Asked = differing(was, string(asked))
 	}
-	return &Diverged{Addr: f.Addr, Recorded: was, Asked: short(asked)}
+	return d
 }
 
+// asked is what was recorded of a request; "" when nothing was.
+func (p *past) asked(f *runtime.Fact) string {
+	if len(f.Request) > 0 {
+		return string(f.Request)
+	}
+	if begun := p.begun[f.Addr]; begun != nil {
+		return string(begun.Request)
+	}
+	return ""
+}
+
+// maxShown is how many bytes of a request are shown.
+const maxShown = 200
+
 func short(p runtime.Payload) string {
-	if len(p) <= 200 {
+	if len(p) <= maxShown {
 		return string(p)
 	}
-	return string(p[:197]) + "..."
+	return strings.ToValidUTF8(string(p[:maxShown-3]), "") + "..."
+}
+
+// differing shortens two texts so that the first difference is to be seen.
+func differing(was, is string) (string, string) {
+	same := 0
+	for same < min(len(was), len(is)) && was[same] == is[same] {
+		same++
+	}
+	from := max(0, same-maxShown/2)
+	if max(len(was), len(is)) <= maxShown {
+		from = 0
+	}
+	cut := func(s string) string {
+		if from == 0 {
+			return short(runtime.Payload(s))
+		}
+		return "..." + strings.ToValidUTF8(short(runtime.Payload(s[from:])), "")
+	}
+	return cut(was), cut(is)
+}
+
+// posOf is where the script asks for an effect, where that is known.
+func posOf(e runtime.Effect) string {
+	if call, ok := e.(runtime.AgentCall); ok {
+		return call.Pos
+	}
+	return ""
 }
 
 // Diverged says that a run that is resumed or replayed asks for something else than it did before, so that its record is of no use to it.
 type Diverged struct {
+	Run             string // or child run
 	Addr            runtime.Address
-	Recorded, Asked string
+	Recorded, Asked string // requests as runtime.Request describes them, shortened
+	Pos             string // where the script asks now: file:line:col; "" when the error that wraps it knows better
 }
 
 func (e *Diverged) Error() string {
 	return fmt.Sprintf("the run went another way than before: at %s it had asked for %s and now asks for %s", e.Addr, e.Recorded, e.Asked)
+}
+
+// Beyond says that a replay came to the end of the record: what it asks for was never answered.
+type Beyond struct {
+	Run   string // or child run
+	Addr  runtime.Address
+	Asked string // the request, shortened
+	Pos   string
+}
+
+func (e *Beyond) Error() string {
+	return fmt.Sprintf("the record ends here: at %s the run asks for %s, which was never answered", e.Addr, e.Asked)
+}
+
+// tells says that an effect only tells something, so that a replay may do it again.
+func tells(e runtime.Effect) bool {
+	_, ok := e.(runtime.Emit)
+	return ok
+}
+
+// fell says what a replay did not ask for though it is recorded, when the branch ends.
+func (b *branch) fell(err error) error {
+	if !b.x.Replay || b.past == nil || interrupts(err) || b.ctx.Err() != nil {
+		return nil
+	}
+	next := runtime.Address{Path: b.path, N: b.n + 1}
+	f := b.past.done[next]
+	if f == nil {
+		f = b.past.begun[next]
+	}
+	if f == nil {
+		return nil
+	}
+	return &Diverged{Run: b.run.ID, Addr: next, Recorded: short(runtime.Payload(b.past.asked(f))), Asked: "nothing more"}
+}
+
+// retrace replays a child run whose outcome is recorded, so that what became of its pattern shows.
+func (b *branch) retrace(at runtime.Address, e runtime.Effect) error {
+	child, ok := e.(runtime.ChildRun)
+	if !ok || b.past == nil || b.past.done[at] == nil || b.past.done[at].Err != nil {
+		return nil
+	}
+	if err := b.same(b.past.done[at], runtime.Request(e), ""); err != nil {
+		return err
+	}
+	result, err := b.child(at, child)
+	if _, failed := errors.AsType[*runtime.Error](err); err != nil && !failed {
+		return err
+	}
+	if was := b.past.done[at].Outcome; err != nil || string(result) != string(was) {
+		now := string(result)
+		if err != nil {
+			now = "an error: " + err.Error()
+		}
+		d := &Diverged{Run: b.run.ID, Addr: at}
+		d.Recorded, d.Asked = differing("a child run that gives "+string(was), "a child run that gives "+now)
+		return d
+	}
+	return nil
 }
 
 // begin records that an effect has begun. Whoever may be asked by others to go on, or must not be asked twice, is durable before it begins.
@@ -190,6 +293,9 @@ func matters(e runtime.Effect) bool {
 }
 
 func (b *branch) keep(durable bool, f runtime.Fact) error {
+	if b.x.Replay {
+		return nil // what is to be found out later is so too
+	}
 	if !durable {
 		b.x.Keep.Note(b.run.ID, f)
 		return nil
@@ -222,6 +328,9 @@ func (b *branch) retell(at runtime.Address, e runtime.Effect, f *runtime.Fact) {
 	case runtime.Emit:
 		event.Kind, event.Name, event.Value = e.Kind, e.Name, e.Data
 	case runtime.ChildRun:
+		if b.x.Replay && f.Err == nil {
+			return // it was replayed
+		}
 		event.Kind, event.Name, event.Value = runtime.ChildEnded, e.Pattern, f.Outcome
 	case runtime.Approval:
 		event.Kind, event.Name, event.Value = runtime.ApprovalDecided, e.Title, f.Outcome

@@ -24,6 +24,8 @@ type record struct {
 	next    int           // first index that may not have been started
 	behind  map[int]bool  // branches that are not yet where their record ends
 	left    time.Duration // of the deadline, which waits for them; zero when none does
+	resumed bool          // the fork began in an earlier life of the run
+	moving  bool          // a branch does what is not recorded
 	broken  bool          // the run is being torn down: what happens now is not what the script decided
 }
 
@@ -40,15 +42,19 @@ func (g *group) keep() (time.Duration, error) {
 		if left > 0 {
 			until = b.x.clock().Add(left).UTC()
 		}
+		if b.x.Replay && n > 0 {
+			return 0, &Beyond{Run: b.run.ID, Addr: g.at, Asked: short(request), Pos: g.spec.Pos}
+		}
 		b.x.Keep.Note(b.run.ID, runtime.Fact{Addr: g.at, Kind: runtime.Begun, At: b.now, Print: r.print, Request: g.described(request), Until: until})
 		return left, nil
 	}
-	if err := b.same(begun, request); err != nil {
+	if err := b.same(begun, request, g.spec.Pos); err != nil {
 		return 0, err
 	}
 	if !begun.Until.IsZero() {
 		left = max(begun.Until.Sub(b.x.clock()), 1)
 	}
+	r.resumed = true
 	r.entries, r.stopped = b.past.delivered[g.at], b.past.stopped[g.at]
 	r.written = len(r.entries)
 	r.plan()
@@ -191,7 +197,7 @@ func (g *group) lapsed() bool {
 	g.cause = runtime.ErrDeadline
 	if !r.stopped.Late {
 		g.cause = context.Canceled
-		g.trouble = &Diverged{Addr: g.at, Recorded: "the rest of the branches to be cancelled", Asked: "the next of them"}
+		g.trouble = &Diverged{Run: g.parent.run.ID, Addr: g.at, Pos: g.spec.Pos, Recorded: "the rest of the branches to be cancelled", Asked: "the next of them"}
 	}
 	g.cancel(g.cause)
 	return true
@@ -231,29 +237,30 @@ func (g *group) stop(cause error) {
 	}
 }
 
-// caughtUp is told by each branch when it does what is not recorded, or ends.
-func (g *group) caughtUp(i int) {
+// caughtUp is told by each branch when it does what is not recorded, or ends without having done so.
+func (g *group) caughtUp(i int, moving bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	r := g.record
-	if delete(r.behind, i); len(r.behind) == 0 && r.left > 0 {
+	r.moving = r.moving || moving
+	if delete(r.behind, i); len(r.behind) == 0 && r.moving && r.left > 0 {
 		left := r.left
 		r.left = 0
 		g.arm(left)
 	}
 }
 
-// arm sets the deadline. Where branches are still at what they did before the run was resumed it waits for them, so that it does not
-// overtake what happened in time. Whoever calls it holds the lock, or is alone.
+// arm sets the deadline. In a run that was resumed it waits until all branches are through with what they did before and one of them does something
+// else, so that it does not overtake what happened in time. Whoever calls it holds the lock, or is alone.
 func (g *group) arm(left time.Duration) {
-	if left <= 0 {
+	if left <= 0 || g.parent.x.Replay {
 		return
 	}
 	if r := g.record; r != nil {
 		if r.stopped != nil {
 			return
 		}
-		if len(r.behind) > 0 {
+		if r.resumed && (!r.moving || len(r.behind) > 0) {
 			r.left = left
 			return
 		}

@@ -38,7 +38,7 @@ func (b *branch) sleep(at runtime.Address, e runtime.Sleep) (runtime.Payload, er
 func (b *branch) since(at runtime.Address, e runtime.Effect, d time.Duration, durable bool) (time.Duration, error) {
 	now := b.x.clock()
 	if f := b.before(at); f != nil {
-		if err := b.same(f, runtime.Request(e)); err != nil {
+		if err := b.same(f, runtime.Request(e), posOf(e)); err != nil {
 			return 0, err
 		}
 		if f.Until.IsZero() {
@@ -61,7 +61,8 @@ func (b *branch) wait(at runtime.Address, e runtime.WaitSignal) (runtime.Payload
 	}
 	ctx, cancel := timeout(b.ctx, left, "no signal %q came within %s", e.Name, e.Timeout)
 	defer cancel()
-	p, err := b.x.Signals.take(ctx, e.Name, at, e.Timeout > 0)
+	take := func() (runtime.Payload, error) { return b.x.Signals.take(ctx, e.Name, at, e.Timeout > 0) }
+	p, err := b.rested(take)
 	if err != nil {
 		return nil, b.waited(ctx, err)
 	}
@@ -79,12 +80,9 @@ func (b *branch) approve(at runtime.Address, e runtime.Approval) (runtime.Payloa
 	if err != nil {
 		return nil, err
 	}
-	if b.x.People == nil {
-		return nil, &NeedsPerson{What: fmt.Sprintf("%q needs a person to decide, and there is no terminal to ask on", e.Title)}
-	}
 	ctx, cancel := timeout(b.ctx, left, "nobody decided %q within %s", e.Title, e.Timeout)
 	defer cancel()
-	p, err := b.x.People.Decide(ctx, e)
+	p, err := b.rested(func() (runtime.Payload, error) { return b.decide(ctx, at, e) })
 	if err != nil {
 		return nil, b.waited(ctx, err)
 	}
@@ -118,7 +116,7 @@ func (b *branch) child(at runtime.Address, e runtime.ChildRun) (runtime.Payload,
 			return nil, err
 		}
 	}
-	r.Config.Seed ^= uint64(jittered(1<<62, r.ID, 0))
+	r.Config.Seed ^= uint64(jittered(1<<62, at.String(), 0))
 	b.emit(runtime.Event{Kind: runtime.ChildStarted, Addr: at, Name: e.Pattern, Text: r.ID})
 	result, err := b.x.run(b.ctx, r, b.depth+1)
 	ended := runtime.Event{Kind: runtime.ChildEnded, Addr: at, Name: e.Pattern, Text: r.ID, Value: result}
