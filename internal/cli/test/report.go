@@ -9,19 +9,21 @@ import (
 
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/pattern"
-	"github.com/parallax-run/parallax/internal/pattern/patterntest"
 	"github.com/parallax-run/parallax/runtime"
 )
 
 // report tells how tests end, as they do.
 type report struct {
 	app    *cli.App
+	files  []*file
 	json   bool
 	start  time.Time
 	ok     int
 	failed int
 	wrong  int // files that could not be compiled
 }
+
+func newReport(o *Options) *report { return &report{app: o.App, json: o.JSON, start: time.Now()} }
 
 // line is a test as --json tells it.
 type line struct {
@@ -34,6 +36,8 @@ type line struct {
 	Code    runtime.Code    `json:"code,omitempty"`
 	Details runtime.Payload `json:"details,omitempty"` // got and want of an assertion
 	Trace   string          `json:"trace,omitempty"`
+
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // summary is the last line of --json.
@@ -59,7 +63,8 @@ func (r *report) file(name string) error {
 }
 
 // broken tells of a file that cannot be compiled.
-func (r *report) broken(name string, err error) error {
+func (r *report) broken(f *file, err error) error {
+	name := f.name
 	wrong, ok := errors.AsType[*pattern.SourceError](err)
 	if !ok {
 		return err
@@ -75,23 +80,27 @@ func (r *report) broken(name string, err error) error {
 }
 
 // test tells how one test ended.
-func (r *report) test(file string, s *patterntest.Suite, o Outcome) error {
+func (r *report) test(f *file, o Outcome) error {
 	if o.Err == nil {
 		r.ok++
 	} else {
 		r.failed++
 	}
 	if r.json {
-		return cli.JSON(r.app, lineOf(file, o))
+		return cli.JSON(r.app, lineOf(f.name, o))
 	}
-	if o.Err == nil {
-		return r.print("  ok   %s (%s)\n", o.Name, short(o.Took))
+	verdict, text := "ok  ", ""
+	if o.Err != nil {
+		verdict, text = "FAIL", indented(o.Failure(f.suite))
 	}
-	return r.print("  FAIL %s (%s)\n%s\n", o.Name, short(o.Took), indented(o.Failure(s)))
+	for _, warning := range o.Warnings {
+		text += indented("warning: " + warning)
+	}
+	return r.print("  %s %s (%s)\n%s", verdict, o.Name, short(o.Took), text)
 }
 
 func lineOf(file string, o Outcome) line {
-	l := line{File: file, Test: o.Name, Status: "ok", Millis: millis(o.Took)}
+	l := line{File: file, Test: o.Name, Status: "ok", Millis: millis(o.Took), Warnings: o.Warnings}
 	if o.Err == nil {
 		return l
 	}
@@ -103,9 +112,14 @@ func lineOf(file string, o Outcome) line {
 }
 
 // end tells how all ended, and is the error of the command.
-func (r *report) end() error {
+func (r *report) end(o *Options) error {
 	took := time.Since(r.start)
 	n := r.ok + r.failed
+	if o.JUnit != "" {
+		if err := r.junit(absolute(o.App.Dir, o.JUnit), took); err != nil {
+			return cli.Usagef("give a path that can be written", "--junit: %v", err)
+		}
+	}
 	if n+r.wrong == 0 {
 		return cli.Usagef("give a regular expression that a test's name matches", "no test has that name")
 	}
@@ -149,7 +163,7 @@ func count(n int, noun string) string {
 
 // indented puts a failure below its test.
 func indented(text string) string {
-	return "       " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n       ")
+	return "       " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n       ") + "\n"
 }
 
 func short(d time.Duration) string {

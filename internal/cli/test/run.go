@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/pattern"
 	"github.com/parallax-run/parallax/internal/pattern/patterntest"
@@ -15,46 +16,74 @@ import (
 
 // Outcome is how a test ended.
 type Outcome struct {
-	Name string
-	Pos  string // of the failure: file:line:col, or ""
-	Err  error  // nil when it passed
-	Took time.Duration
+	Name     string
+	Pos      string // of the failure: file:line:col, or ""
+	Err      error  // nil when it passed
+	Took     time.Duration
+	Warnings []string
+
+	reads []string // paths of the files beside the test that it looked for
 }
 
-// One runs one test of a suite, as a run of its own. What it needs of the world is in memory.
+// Runner runs tests. The zero Runner is ready, and any number of tests may run at the same time.
+type Runner struct {
+	Timeout time.Duration                       // of one test; zero means none
+	Record  func(file string) (*Real, error)    // gives what a test at a path asks instead of its cassettes; nil plays them
+	Update  bool                                // write golden files
+	limits  func(runtime.Limits) runtime.Limits // nil leaves them
+	tapes   patterntest.Cassettes
+}
+
+// One runs one test of a suite, as a run of its own. What it needs of the world is in memory, or beside the test.
 func One(ctx context.Context, s *patterntest.Suite, name string, timeout time.Duration) Outcome {
+	return (&Runner{Timeout: timeout}).One(ctx, s, name)
+}
+
+// One runs one test of a suite.
+func (r *Runner) One(ctx context.Context, s *patterntest.Suite, name string) Outcome {
 	start := time.Now()
-	out := Outcome{Name: name, Err: run(ctx, s, name, timeout)}
-	out.Took = time.Since(start)
+	out := Outcome{Name: name}
+	w, prog, err := s.NewWorld(name)
+	if err == nil {
+		out.Warnings, err = r.run(ctx, s, w, prog)
+		out.reads = w.Reads()
+	}
+	out.Err, out.Took = err, time.Since(start)
 	if e, ok := errors.AsType[*runtime.Error](out.Err); ok {
 		out.Pos = innermost(e.Trace)
 	}
 	return out
 }
 
-func run(ctx context.Context, s *patterntest.Suite, name string, timeout time.Duration) error {
-	w, prog, err := s.NewWorld(name)
-	if err != nil {
-		return err
+func (r *Runner) run(ctx context.Context, s *patterntest.Suite, w *patterntest.World, prog *runtime.Program) ([]string, error) {
+	w.Cassettes, w.Update = &r.tapes, r.Update
+	if r.Record != nil {
+		real, err := r.Record(s.Path())
+		if err != nil {
+			return nil, err
+		}
+		w.Real, w.Secrets = real.Agents, real.Secrets
 	}
-	if timeout > 0 {
-		late := runtime.Errorf(runtime.Limit, "the test took longer than %s", timeout)
+	if r.Timeout > 0 {
+		late := runtime.Errorf(runtime.Limit, "the test took longer than %s", r.Timeout)
 		late.Hint = "give it more with --timeout"
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, timeout, late)
+		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout, late)
 		defer cancel()
 	}
 	var signals local.Signals
 	signals.Close()
 	w.Send = signals.Send
 	eng := &local.Engine{Agents: w, People: w, Signals: &signals, Open: s.Loaded.Open, Emit: w.Event}
-	if _, err = eng.Run(ctx, local.Run{ID: "test", Program: prog}); err != nil {
-		if _, ok := errors.AsType[*local.NeedsPerson](err); ok {
-			return w.Unsent(err)
-		}
-		return err
+	test := local.Run{ID: "test", Program: prog}
+	if r.limits != nil {
+		test.Config.Limits = r.limits(test.Config.Limits)
 	}
-	return w.Finish()
+	_, err := eng.Run(ctx, test)
+	if _, ok := errors.AsType[*local.NeedsPerson](err); ok {
+		err = w.Unsent(err)
+	}
+	return w.Finish(err)
 }
 
 // Failure tells why a test failed: the message at its line of source, the next step, and the way there where it has several
@@ -62,7 +91,11 @@ func run(ctx context.Context, s *patterntest.Suite, name string, timeout time.Du
 func (o Outcome) Failure(s *patterntest.Suite) string {
 	e, ok := errors.AsType[*runtime.Error](o.Err)
 	if !ok {
-		return o.Err.Error()
+		var b strings.Builder
+		for _, f := range cli.Explain(s.Loaded.Root, o.Err) {
+			b.WriteString(strings.TrimPrefix(f.String(), "parallax: "))
+		}
+		return b.String()
 	}
 	f := pattern.Finding{Message: o.message(), Hint: e.Hint}
 	f.File, f.Line, f.Col = pattern.SplitPos(o.Pos)

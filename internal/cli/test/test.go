@@ -3,22 +3,13 @@ package test
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
-	"slices"
-	"strings"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/parallax-run/parallax/internal/cli"
-	"github.com/parallax-run/parallax/internal/cli/project"
-	"github.com/parallax-run/parallax/internal/pattern/patterntest"
-	"github.com/parallax-run/parallax/runtime"
 )
 
 // Options are what the command line says.
@@ -28,7 +19,14 @@ type Options struct {
 	Paths   []string
 	Only    string // regular expression of the names to run; "" means all
 	Timeout time.Duration
+	Jobs    int
+	Record  bool
+	Update  bool
+	Watch   bool
 	JSON    bool
+	JUnit   string // file, or ""
+
+	only *regexp.Regexp
 }
 
 // NewCmd makes the command.
@@ -39,117 +37,84 @@ func NewCmd(app *cli.App) *cobra.Command {
 		Short: "Run the tests of patterns",
 		Long: `Run the functions test_... of files named *_test.star, those of a directory with all below it, or without a name those of this directory.
 
-Each test is a run of its own, with agents that answer as it scripts them: no model, no key, no process. A test file has assert, scripted,
-answer, failure, decides, calls and emitted beside everything else; parallax doc scripted is a page of the manual.
+Each test is a run of its own, with agents that answer as it scripts them or as a cassette recorded them: no model, no key, no process. A
+test file has assert, scripted, expect, answer, failure, cassette, signals, decides, calls and emitted beside everything else; parallax doc
+scripted is a page of the manual.
+
+--record asks the real agents of parallax.toml wherever a test uses a cassette, and writes their answers into it. That costs what the agents cost.
+
 A test that fails ends with exit code 1, a file that cannot be read as a script with 3.`,
-		Example: "  parallax test review_test.star\n  parallax test --run escalat ./lib\n  parallax test --json",
+		Example: "  parallax test review_test.star\n  parallax test --run escalat ./lib\n  parallax test --record --run '^test_review$'\n  parallax test --json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Paths = args
 			if len(args) == 0 {
 				o.Paths = []string{"."}
+			}
+			if o.Record && !cmd.Flags().Changed("timeout") {
+				o.Timeout = recordTimeout
 			}
 			return o.Run(cmd.Context())
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Only, "run", "", "run only tests whose name matches this `regexp`")
-	f.DurationVar(&o.Timeout, "timeout", time.Minute, "end a test after this `duration`")
+	f.DurationVar(&o.Timeout, "timeout", time.Minute, "end a test after this `duration`; with --record 10m unless given")
+	f.IntVar(&o.Jobs, "jobs", runtime.NumCPU(), "run `N` tests at a time")
+	f.BoolVar(&o.Record, "record", false, "ask the real agents, and write cassettes")
+	f.BoolVar(&o.Update, "update", false, "write golden files")
+	f.BoolVar(&o.Watch, "watch", false, "run again what a changed file concerns, until Ctrl-C")
 	f.BoolVar(&o.JSON, "json", false, "print a line of JSON for each test, and one for all")
+	f.StringVar(&o.JUnit, "junit", "", "write the results to `FILE` as JUnit does")
 	return cmd
 }
 
+// recordTimeout bounds a test that asks real agents.
+const recordTimeout = 10 * time.Minute
+
 // Run runs the tests of all files and tells how each ended.
 func (o *Options) Run(ctx context.Context) error {
-	only, err := regexp.Compile(o.Only)
-	if err != nil {
-		return cli.Usagef("give a regular expression such as 'escalat|retry'", "--run: %v", err)
+	if err := o.check(); err != nil {
+		return err
 	}
 	files, err := o.files()
 	if err != nil {
 		return err
 	}
-	r := &report{app: o.App, json: o.JSON, start: time.Now()}
-	for _, file := range files {
-		if err := o.file(ctx, file, only, r); err != nil {
-			return err
-		}
+	if o.Watch {
+		return o.watch(ctx, files)
 	}
-	return r.end()
+	_, err = o.round(ctx, files)
+	return err
 }
 
-// file runs the tests of one file. What is wrong with its source is told, and the other files still run.
-func (o *Options) file(ctx context.Context, file string, only *regexp.Regexp, r *report) error {
-	name := cli.Short(o.App.Dir, file)
-	s, err := patterntest.Load(file, o.App.Environment(), project.PatternOptions(o.App))
-	if err != nil {
-		return r.broken(name, project.ShortPath(o.App, err))
+// check says what is wrong with the flags.
+func (o *Options) check() error {
+	var err error
+	if o.only, err = regexp.Compile(o.Only); err != nil {
+		return cli.Usagef("give a regular expression such as 'escalat|retry'", "--run: %v", err)
 	}
-	if err := r.file(name); err != nil {
-		return err
-	}
-	for _, t := range s.Tests {
-		if !only.MatchString(t.Name) {
-			continue
-		}
-		out := One(ctx, s, t.Name, o.Timeout)
-		if ctx.Err() != nil {
-			return runtime.ErrCancelled()
-		}
-		if err := r.test(name, s, out); err != nil {
-			return err
-		}
+	switch {
+	case o.Jobs < 1:
+		return cli.Usagef("give 1 or more", "--jobs %d: no test would run", o.Jobs)
+	case o.Watch && o.Record:
+		return cli.Usagef("record once, then watch", "--watch and --record together would ask real agents at every change")
+	case o.Watch && o.Update:
+		return cli.Usagef("update once, then watch", "--watch and --update together would hide every change")
 	}
 	return nil
 }
 
-// files lists the files of tests that the command line means, each once.
-func (o *Options) files() ([]string, error) {
-	var all []string
-	for _, given := range o.Paths {
-		path := given
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(o.App.Dir, path)
-		}
-		info, err := os.Stat(path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil, cli.Usagef("name a file called *_test.star, or a directory", "there is no file %s", given)
-		case err != nil:
-			return nil, fmt.Errorf("%s: %w", given, err)
-		case info.IsDir():
-			found, err := below(path)
-			if err != nil {
-				return nil, err
-			}
-			if len(found) == 0 {
-				return nil, cli.Usagef("tests are functions test_... in files called *_test.star", "there are no tests in %s", given)
-			}
-			all = append(all, found...)
-		case !runtime.IsTest(path):
-			return nil, cli.Usagef("tests are in files called *_test.star", "%s is no file of tests", given)
-		default:
-			all = append(all, path)
-		}
+// round runs the tests of files once, and tells about them.
+func (o *Options) round(ctx context.Context, files []string) ([]*file, error) {
+	real := &project{app: o.App}
+	defer real.close()
+	run := &Runner{Timeout: o.Timeout, Update: o.Update}
+	if o.Record {
+		run.Record = real.agents
 	}
-	slices.Sort(all)
-	return slices.Compact(all), nil
-}
-
-// below lists the files of tests in a directory and all below it, those whose names begin with a dot left out.
-func below(dir string) ([]string, error) {
-	var found []string
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case path != dir && strings.HasPrefix(d.Name(), "."):
-			if d.IsDir() {
-				return filepath.SkipDir
-			}
-		case d.Type().IsRegular() && runtime.IsTest(path):
-			found = append(found, path)
-		}
-		return nil
-	})
-	return found, err
+	done, err := o.all(ctx, run, files)
+	if err != nil {
+		return nil, err
+	}
+	return done.files, done.end(o)
 }

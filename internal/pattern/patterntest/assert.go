@@ -16,7 +16,7 @@ import (
 )
 
 func assertDecls() []*builtins.Decl {
-	return []*builtins.Decl{eqDecl(), neDecl(), trueDecl(), falseDecl(), containsDecl(), approxDecl(), failsDecl()}
+	return []*builtins.Decl{eqDecl(), neDecl(), trueDecl(), falseDecl(), containsDecl(), approxDecl(), goldenDecl(), failsDecl()}
 }
 
 // gotAndWant are the parameters of a comparison.

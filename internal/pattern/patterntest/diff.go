@@ -143,6 +143,10 @@ const linedBytes = 1 << 20
 
 func writeLined(b *strings.Builder, v starlark.Value, indent string) {
 	text := v.String()
+	if s, ok := v.(starlark.String); ok && len(text)+len(indent) > shortText && strings.Contains(string(s), "\n") {
+		b.WriteString("\"\"\"\n" + indent + "  " + strings.ReplaceAll(string(s), "\n", "\n"+indent+"  ") + "\"\"\"")
+		return
+	}
 	open, closing, parts := partsOf(v)
 	if len(text)+len(indent) <= shortText || len(parts) == 0 {
 		b.WriteString(text)

@@ -8,6 +8,7 @@ package patterntest
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -35,7 +36,7 @@ func Names() starlark.StringDict {
 
 // Decls declares what only files of tests have, in the order of the manual.
 func Decls() []*builtins.Decl {
-	return append(assertDecls(), scriptedDecl(), expectDecl(), answerDecl(), failureDecl(), decidesDecl(), signalsDecl(), callsDecl(), emittedDecl())
+	return append(assertDecls(), scriptedDecl(), expectDecl(), answerDecl(), failureDecl(), cassetteDecl(), decidesDecl(), signalsDecl(), callsDecl(), emittedDecl())
 }
 
 // Suite is a compiled file of tests.
@@ -92,9 +93,19 @@ func (s *Suite) check() error {
 	return nil
 }
 
+// Path is where the file of tests is.
+func (s *Suite) Path() string {
+	return filepath.Join(s.Loaded.Root, filepath.FromSlash(s.Loaded.Program.Name))
+}
+
 // NewWorld makes the world of one run of a test, and the program of that run.
 func (s *Suite) NewWorld(test string) (*World, *runtime.Program, error) {
-	w := &World{Send: func(string, runtime.Payload) {}, handle: s.handle, agents: make(map[string]*script)}
+	name := s.Loaded.Program.Name
+	w := &World{
+		Send: func(string, runtime.Payload) {}, Cassettes: new(Cassettes), handle: s.handle, test: test, file: name,
+		beside: beside{filepath.Dir(s.Path())},
+		agents: make(map[string]*script), reads: make(map[string]bool), wrote: make(map[string][]byte),
+	}
 	p, err := s.Loaded.Program.Entry(test, w)
 	return w, p, err
 }

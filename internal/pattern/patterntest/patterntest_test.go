@@ -48,10 +48,9 @@ func run(ctx context.Context, t *testing.T, s *patterntest.Suite, name string) e
 		},
 		Approve: func(a runtime.Approval) (runtime.Payload, error) { return w.Decide(ctx, a) },
 	}
-	if _, err = fx.Run(ctx, prog, nil, runtime.Config{}); err != nil {
-		return err
-	}
-	return w.Finish()
+	_, err = fx.Run(ctx, prog, nil, runtime.Config{})
+	_, err = w.Finish(err)
+	return err
 }
 
 var expectation = regexp.MustCompile(`### ("(?:[^"\\]|\\.)*")`)

@@ -30,6 +30,7 @@ type step struct {
 	fn     starlark.Callable
 	after  time.Duration
 	with   *manner // of the agent, for what fn gives
+	taped  bool    // the cassette has the answer
 }
 
 // manner is how an answer is given, where the answer itself does not say.

@@ -3,6 +3,7 @@ package patterntest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,9 +19,17 @@ import (
 
 // World is what one run of a test meets. It is for one run; an engine may call it from all branches at the same time.
 type World struct {
-	Send func(name string, p runtime.Payload) // where signals go; NewWorld gives a World that drops them
+	// What whoever runs the test may set before it begins.
+	Send      func(name string, p runtime.Payload) // where signals go; at first they are dropped
+	Real      Agents                               // what cassettes record; nil answers from them
+	Secrets   []Secret                             // what must not be recorded
+	Cassettes *Cassettes                           // shared by tests that may use the same one; at first of its own
+	Update    bool                                 // write golden files
 
 	handle starlark.Value // the builtin agent
+	test   string
+	file   string // of the test, as its package calls it
+	beside beside
 
 	mu        sync.Mutex
 	agents    map[string]*script
@@ -29,6 +38,9 @@ type World struct {
 	decisions []*decision
 	events    []runtime.Event // those of emit and gate
 	awaited   string          // the last signal that somebody began to wait for
+	deck      *deck           // the cassette, or nil
+	reads     map[string]bool // files beside the test that it looked for
+	wrote     map[string][]byte
 }
 
 // asked is one attempt at a call.
@@ -39,17 +51,26 @@ type asked struct {
 	call runtime.AgentCall
 }
 
-// Info gives every name an agent. One that the test did not script ends the test when it is asked.
+// Info gives every name an agent. One that neither the test nor a cassette knows ends the test when it is asked.
 func (w *World) Info(name string) (runtime.AgentInfo, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if s, ok := w.agents[name]; ok {
 		return s.info, true
 	}
-	return runtime.AgentInfo{Name: name, Instant: true}, true
+	switch {
+	case w.deck == nil:
+		return runtime.AgentInfo{Name: name, Instant: true}, true
+	case w.deck.recording:
+		info, ok := w.Real.Info(name)
+		info.Name = name
+		w.deck.note(info, ok)
+		return info, ok
+	}
+	return w.deck.info(name)
 }
 
-// Lookup gives the scripted agents that have a capability, sorted by name; "" means all.
+// Lookup gives the agents that have a capability, sorted by name; "" means all. They are those of the test and of its cassette.
 func (w *World) Lookup(capability string) []runtime.AgentInfo {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -59,15 +80,40 @@ func (w *World) Lookup(capability string) []runtime.AgentInfo {
 			found = append(found, s.info)
 		}
 	}
+	for _, info := range w.unscripted(capability) {
+		if _, ok := w.agents[info.Name]; !ok {
+			found = append(found, info)
+		}
+	}
 	slices.SortFunc(found, func(a, b runtime.AgentInfo) int { return strings.Compare(a.Name, b.Name) })
 	return found
 }
 
-// Call answers as the test scripted it.
+// unscripted gives the agents beside those that the test scripts.
+func (w *World) unscripted(capability string) []runtime.AgentInfo {
+	switch {
+	case w.deck == nil:
+		return nil
+	case w.deck.recording:
+		found := w.Real.Lookup(capability)
+		for _, info := range found {
+			if _, ok := w.agents[info.Name]; !ok {
+				w.deck.note(info, true)
+			}
+		}
+		return found
+	}
+	return w.deck.lookup(capability)
+}
+
+// Call answers as the test scripted it, or from its cassette.
 func (w *World) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
 	s, err := w.next(c)
 	if err != nil {
 		return runtime.Answer{}, err
+	}
+	if s.taped {
+		return w.fromDeck(ctx, c)
 	}
 	if s.fn != nil {
 		if s, err = s.ask(c); err != nil {
@@ -84,6 +130,13 @@ func (w *World) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error
 	return s.answer, nil
 }
 
+func (w *World) fromDeck(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
+	if w.deck.recording {
+		return w.record(ctx, c)
+	}
+	return w.replay(ctx, c)
+}
+
 // next notes a call and gives what follows it.
 func (w *World) next(c runtime.Call) (step, error) {
 	w.mu.Lock()
@@ -91,9 +144,12 @@ func (w *World) next(c runtime.Call) (step, error) {
 	at, _ := runtime.ParseAddress(strings.TrimPrefix(c.ID, c.Run+"/"))
 	w.asked = append(w.asked, asked{run: c.Run, at: at, n: c.Attempt, call: c.AgentCall})
 	s, ok := w.agents[c.Agent]
+	if !ok && w.deck != nil {
+		return step{taped: true}, nil
+	}
 	if !ok {
 		e := broken("agent %q is not scripted", c.Agent)
-		e.Hint = fmt.Sprintf("add scripted(%q, ...) to the test", c.Agent)
+		e.Hint = fmt.Sprintf("add scripted(%q, ...) to the test, or cassette() and record it", c.Agent)
 		return step{}, e
 	}
 	s.asked++
@@ -113,10 +169,42 @@ func (w *World) next(c runtime.Call) (step, error) {
 	return s.steps[s.asked-1], nil
 }
 
-// Finish says what is wrong with how the agents were asked, when the test has ended well: what it expects and did not come.
-func (w *World) Finish() error {
+// Finish ends a test whose run ended in err, nil for well. It gives the error of the test, and what a person should know: it checks that all that
+// the test expects has come, and writes what was recorded. A run that was stopped, or that the host broke off, records nothing.
+func (w *World) Finish(err error) (warnings []string, _ error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.deck != nil && w.deck.recording && ended(err) {
+		if trouble := w.Cassettes.record(w.beside, w.deck.name, w.test, w.deck.tape()); trouble != nil {
+			return nil, cmp.Or(err, fault(trouble, "the answers are lost; make it possible to write it, and record again"))
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := w.unmet(); err != nil {
+		return nil, err
+	}
+	if w.deck != nil && !w.deck.recording {
+		if left := w.deck.unused(w.test); left != "" {
+			warnings = append(warnings, left)
+		}
+	}
+	return warnings, nil
+}
+
+// ended says whether a run came to an end of its own.
+func ended(err error) bool {
+	if err == nil {
+		return true
+	}
+	_, host := errors.AsType[*runtime.HostError](err)
+	e, ours := errors.AsType[*runtime.Error](err)
+	return ours && !host && e.Code != runtime.Cancelled && e.Code != runtime.Limit
+}
+
+// unmet is the error of an expectation to which no call came.
+func (w *World) unmet() error {
 	all := slices.Clone(w.before)
 	for _, name := range slices.Sorted(maps.Keys(w.agents)) {
 		all = append(all, w.agents[name])
@@ -130,6 +218,17 @@ func (w *World) Finish() error {
 		}
 	}
 	return nil
+}
+
+// Reads gives the paths of the files beside the test that it looked for, sorted.
+func (w *World) Reads() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var paths []string
+	for _, name := range slices.Sorted(maps.Keys(w.reads)) {
+		paths = append(paths, w.beside.path(name))
+	}
+	return paths
 }
 
 // pause is how long an agent works on an answer. It ends early when the call does.
