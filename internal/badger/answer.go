@@ -178,7 +178,9 @@ func facts(txn *badger.Txn, r *request, a *answer) (err error) {
 
 func count(txn *badger.Txn, run string, a *answer) error {
 	for _, prefix := range tree(factKey, run) {
-		err := each(txn, prefix, false, func(_, _ []byte) error { a.Count++; return nil })
+		err := each(txn, prefix, true, func(_, batch []byte) error {
+			return eachInBatch(batch, func([]byte) error { a.Count++; return nil })
+		})
 		if err != nil {
 			return err
 		}

@@ -44,7 +44,7 @@ func BenchmarkAppend(b *testing.B) {
 		})
 		took[1] += together(func(w, k int) error {
 			f := done(fmt.Sprintf("1.%d", w), turn*20+k, string(outcome))
-			return plain.append(append(keyOfFact("r", &f), f.Encode()...))
+			return plain.append(f.Encode())
 		})
 	}
 	plain.close()

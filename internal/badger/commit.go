@@ -64,7 +64,10 @@ func (d *disk) group(jobs []*job, size int) {
 		}
 		errs = append(errs, j.do(t))
 	}
-	if t.items > 0 {
+	if ferr := t.flush(); err == nil {
+		err = ferr
+	}
+	if t.items > 0 && err == nil {
 		err = d.write(t, sync)
 	}
 	if err == nil {
@@ -100,6 +103,8 @@ type tx struct {
 	items   int
 	changes []change // for those who watch
 	lent    map[string]bool
+	batches map[string][]byte // facts by run
+	order   []string          // of the runs
 }
 
 func (t *tx) set(i item) error {

@@ -4,14 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"strings"
-
-	"github.com/parallax-run/parallax/runtime"
 )
 
 // Keys are a letter, the run and more, apart by a zero byte, which none of them holds.
 const (
 	recordKey  = 'r' // run -> record as JSON
-	factKey    = 'f' // run, address, kind, seq -> fact
+	factKey    = 'f' // run, time of the database -> batch of facts
 	blobKey    = 'b' // run, digest -> nothing: the run needs the blob
 	holderKey  = 'h' // run -> holder as JSON
 	messageKey = 'm' // run, seq -> message as JSON
@@ -27,12 +25,6 @@ func keyOf(kind byte, run string) []byte {
 
 // under is the prefix of a run's keys of one kind.
 func under(kind byte, run string) []byte { return append(keyOf(kind, run), 0) }
-
-func keyOfFact(run string, f *runtime.Fact) []byte {
-	k := append(under(factKey, run), f.Addr.Path...)
-	k = binary.BigEndian.AppendUint32(append(k, 0), uint32(f.Addr.N))
-	return binary.BigEndian.AppendUint32(append(k, byte(f.Kind)), uint32(f.Seq))
-}
 
 func keyOfSeq(kind byte, run string, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(under(kind, run), seq)

@@ -82,16 +82,16 @@ func (l *Lease) each(run string, facts []runtime.Fact, do func(*request) error) 
 		if err != nil {
 			return fmt.Errorf("run %s: %w", run, err)
 		}
-		if size > 0 && (size+len(value) > chunkBytes || len(r.Items) >= chunkItems) {
+		if size > 0 && (size+len(value) > chunkBytes || len(r.Facts)+len(r.Items) >= chunkItems) {
 			if err := do(r); err != nil {
 				return err
 			}
 			r, size = &request{Op: opAppend, Run: run, Fence: l.fence}, 0
 		}
-		r.Items = append(append(r.Items, needed(run, needs)...), item{keyOfFact(run, &facts[i]), value})
+		r.Items, r.Facts = append(r.Items, needed(run, needs)...), append(r.Facts, value)
 		size += len(value)
 	}
-	if len(r.Items) == 0 {
+	if len(r.Facts) == 0 {
 		return nil
 	}
 	return do(r)

@@ -33,7 +33,7 @@ type Record struct {
 	Calls         int
 	Fence         uint64 // how often somebody took the run to go on with it
 	Holder        int    // process id of the living holder, or 0; known of records that are read
-	Facts         int    // how many it had when it ended, its child runs included
+	Facts         int    // how many it had kept when it ended, with its child runs, those kept twice counted twice
 }
 
 // Status says how a run stands.

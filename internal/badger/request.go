@@ -50,8 +50,9 @@ type request struct {
 	First  bool
 	Last   bool
 	Sync   bool
-	Again  bool // it may have been done already, by an owner that went away
-	Items  []item
+	Again  bool     // it may have been done already, by an owner that went away
+	Facts  [][]byte // as they are stored
+	Items  []item   // keys of the store
 	Filter Filter
 	Policy Retention
 	Msg    Message

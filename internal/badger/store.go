@@ -152,13 +152,10 @@ func (s *Store) Facts(id string) ([]runtime.Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([]runtime.Fact, len(a.Items))
-	for i := range a.Items {
-		if list[i], err = s.blobs.decodeFact(a.Items[i].Value); err != nil {
-			return nil, fmt.Errorf("run %s: %w", id, err)
-		}
+	list, err := s.blobs.factsOf(a.Items)
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", id, err)
 	}
-	sortFacts(list)
 	return list, nil
 }
 

@@ -12,11 +12,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/runtime"
 )
 
-var _ local.Keeper = (*Lease)(nil)
+// keeper is what the engine wants of a lease.
+type keeper interface {
+	Append(run string, facts ...runtime.Fact) error
+	Note(run string, facts ...runtime.Fact)
+	Load(run string) ([]runtime.Fact, error)
+}
+
+var _ keeper = (*Lease)(nil)
 
 func open(t *testing.T, dir string) *Store {
 	t.Helper()

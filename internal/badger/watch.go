@@ -3,6 +3,7 @@ package badger
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"iter"
 
 	"github.com/parallax-run/parallax/runtime"
@@ -26,7 +27,7 @@ func (s *Store) Watch(ctx context.Context, id string) iter.Seq[Change] {
 				return true
 			}
 			seen[string(a.Change.Key)] = sum
-			return yield(s.changed(a.Change))
+			return s.changed(a.Change, yield)
 		})
 		if err != nil {
 			yield(Change{Run: id, Err: err})
@@ -34,17 +35,28 @@ func (s *Store) Watch(ctx context.Context, id string) iter.Seq[Change] {
 	}
 }
 
-func (s *Store) changed(c change) Change {
-	out := Change{Run: runOf(c.Key)}
-	if c.Key[0] == factKey {
-		f, err := s.blobs.decodeFact(c.Value)
-		out.Fact, out.Err = &f, err
-	} else {
+// changed tells of what was written under one key.
+func (s *Store) changed(c change, yield func(Change) bool) bool {
+	run := runOf(c.Key)
+	if c.Key[0] == recordKey {
 		r, err := decodeRecord(c.Value, s.blobs, false)
-		out.Record, out.Err = &r, err
+		if err != nil {
+			return yield(Change{Run: run, Err: err})
+		}
+		return yield(Change{Run: run, Record: &r})
 	}
-	if out.Err != nil {
-		out.Fact, out.Record = nil, nil
+	err := eachInBatch(c.Value, func(value []byte) error {
+		f, err := s.blobs.decodeFact(value)
+		if err == nil && !yield(Change{Run: run, Fact: &f}) {
+			err = errEnough
+		}
+		return err
+	})
+	if err == nil {
+		return true
 	}
-	return out
+	return !errors.Is(err, errEnough) && yield(Change{Run: run, Err: err})
 }
+
+// errEnough says that nobody wants more.
+var errEnough = errors.New("enough")

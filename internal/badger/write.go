@@ -184,7 +184,14 @@ func (d *disk) guarded(r *request, do func(*tx) error) *job {
 }
 
 func (d *disk) append(r *request) *job {
-	return d.guarded(r, func(t *tx) error { return t.setAll(r.Items) })
+	j := d.guarded(r, func(t *tx) error {
+		t.keep(r.Run, r.Facts)
+		return t.setAll(r.Items)
+	})
+	for _, f := range r.Facts {
+		j.size += len(f) + 8
+	}
+	return j
 }
 
 // update keeps the record of a run. It may use the last of the room, and come behind a gap, to say why the run was suspended.
