@@ -52,6 +52,8 @@ func (d *disk) write1(by *holder, r *request, a *answer) *job {
 		return d.deliver(r)
 	case opAck:
 		return d.ack(r)
+	case opImport:
+		return d.importing(by, r)
 	default:
 		return nil
 	}
@@ -62,6 +64,8 @@ func (d *disk) look(r *request, a *answer) error {
 	switch r.Op {
 	case opRemove:
 		return d.remove(r)
+	case opGC:
+		return d.gc(r.Policy, &a.Freed)
 	case opRecord:
 		return d.read(func(txn *badger.Txn) error { return d.find(txn, r.Run, a) })
 	case opRecords:

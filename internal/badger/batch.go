@@ -83,7 +83,7 @@ func (t *tx) keep(run string, facts [][]byte) {
 // flush sets the keys of the batches.
 func (t *tx) flush() error {
 	for _, run := range t.order {
-		if err := t.set(item{keyOfSeq(factKey, run, t.txn.ReadTs()), t.batches[run]}); err != nil {
+		if err := t.set(item{keyOfSeq(factKey, run, t.disk.base+t.txn.ReadTs()), t.batches[run]}); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ type item struct{ Key, Value []byte }
 // job is something to be written. Jobs are done one after another by the committer, many in one transaction.
 type job struct {
 	size  int             // bytes about to be written
+	alone bool            // it takes no part in a transaction: it may change the database itself
 	frees bool            // it makes room, so it may use the last of it
 	sync  bool            // it must be on the disk even when the store leaves that to the kernel
 	do    func(*tx) error // reads and sets keys; it sets none when it fails
@@ -37,8 +38,13 @@ func (d *disk) commit() {
 			return
 		}
 		for rest := jobs; len(rest) > 0; {
+			if rest[0].alone {
+				rest[0].done(rest[0].do(nil))
+				rest = rest[1:]
+				continue
+			}
 			n, size := 1, rest[0].size
-			for n < len(rest) && size+rest[n].size <= groupBytes && n < groupItems && rest[n].frees == rest[0].frees {
+			for n < len(rest) && !rest[n].alone && size+rest[n].size <= groupBytes && n < groupItems && rest[n].frees == rest[0].frees {
 				size += rest[n].size
 				n++
 			}
@@ -53,6 +59,12 @@ func (d *disk) commit() {
 func (d *disk) group(jobs []*job, size int) {
 	errs := d.errs[:0]
 	err := d.room(size, jobs[0].frees)
+	if d.broken != nil {
+		for _, j := range jobs {
+			j.done(d.broken)
+		}
+		return
+	}
 	t := &tx{disk: d, txn: d.db.NewTransaction(true)}
 	defer t.txn.Discard()
 	sync := false

@@ -25,12 +25,16 @@ type disk struct {
 	hub      hub
 
 	mu     sync.Mutex
+	idle   sync.Cond
 	closed bool
-	users  sync.WaitGroup // of the database, beside the committer
+	paused bool  // the database is being exchanged
+	users  int   // of the database, beside the committer
+	broken error // the database is gone
 
 	// The committer alone has these.
 	errs   []error
 	leases map[string]*lease
+	base   uint64 // what is added to the time of the database
 }
 
 // tuned keeps Badger small: it is a journal here, not a database for a machine of its own.
@@ -66,6 +70,7 @@ func openDisk(dir string, o Options) (*disk, error) {
 		dir: dir, fsync: o.Durability == Fsync, lock: lock, leases: make(map[string]*lease),
 		blobs: &blobs{dir: filepath.Join(dir, "blobs"), fsync: o.Durability == Fsync},
 	}
+	d.idle.L = &d.mu
 	if err := d.open(o); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -78,15 +83,24 @@ func (d *disk) open(o Options) error {
 		return err
 	}
 	relieve(d.dir)
-	opts := tuned(filepath.Join(d.dir, "db"))
-	opts.SyncWrites = d.fsync
-	db, err := badger.Open(opts)
-	if err != nil {
+	if err := settle(d.dir); err != nil {
+		return err
+	}
+	if err := d.openDB(); err != nil {
 		return failed(d.dir, fmt.Errorf("opening the store in %s: %w", d.dir, err))
 	}
-	d.db = db
 	burden(d.dir)
 	return writeVersion(d.dir, o.Version)
+}
+
+func (d *disk) openDB() (err error) {
+	o := tuned(dbDir(d.dir))
+	o.SyncWrites = d.fsync
+	if d.db, err = badger.Open(o); err != nil {
+		return err
+	}
+	d.base, err = readBase(d.db)
+	return err
 }
 
 // close waits for what is being written and gives the store free.
@@ -95,11 +109,18 @@ func (d *disk) close() error {
 	d.closed = true
 	d.mu.Unlock()
 	d.hub.close()
-	d.users.Wait()
+	d.mu.Lock()
+	for d.users > 0 || d.paused {
+		d.idle.Wait()
+	}
+	d.mu.Unlock()
 	d.jobs.close()
 	d.wg.Wait()
 	relieve(d.dir)
-	err := d.db.Close()
+	err := d.broken
+	if err == nil {
+		err = d.db.Close()
+	}
 	return errors.Join(failed(d.dir, err), d.lock.Close())
 }
 
@@ -124,18 +145,44 @@ func (d *disk) wait(j *job) error {
 	return <-ended
 }
 
-// use says that the database is needed until leave is called; it is false when the store is being closed.
+// use says that the database is needed until leave is called; it is false when the store is being closed. Who uses it does not wait for
+// the committer.
 func (d *disk) use() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed {
+	for d.paused {
+		d.idle.Wait()
+	}
+	if d.closed || d.broken != nil {
 		return false
 	}
-	d.users.Add(1)
+	d.users++
 	return true
 }
 
-func (d *disk) leave() { d.users.Done() }
+func (d *disk) leave() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.users--
+	d.idle.Broadcast()
+}
+
+// pause waits until nobody uses the database, and lets nobody in.
+func (d *disk) pause() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.paused = true
+	for d.users > 0 {
+		d.idle.Wait()
+	}
+}
+
+func (d *disk) unpause() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.paused = false
+	d.idle.Broadcast()
+}
 
 // read looks at what is durable.
 func (d *disk) read(do func(*badger.Txn) error) error {

@@ -1,17 +1,227 @@
 package badger
 
-import "time"
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	badger "github.com/dgraph-io/badger/v4"
+)
 
 // Retention says which ended runs may stay. A zero field sets no bound.
 type Retention struct {
 	MaxAge   time.Duration // since they ended
-	MaxBytes int64         // of the whole store on the disk
-	MaxRuns  int
+	MaxBytes int64         // of all facts and texts together
+	MaxRuns  int           // that have ended
 }
 
 // Freed is what gc did.
 type Freed struct {
 	Runs  int
 	Blobs int
-	Bytes int64 // on the disk, by which the store got smaller
+	Bytes int64 // by which the store got smaller on the disk
+}
+
+// GC removes ended runs that are beyond the bounds, oldest first, then the texts that no run needs, and gives the room back to the disk.
+func (s *Store) GC(p Retention) (Freed, error) {
+	a, err := s.ask(&request{Op: opGC, Policy: p})
+	if err != nil {
+		return Freed{}, err
+	}
+	return a.Freed, nil
+}
+
+// grace is how long a text may be there before a run says that it needs it.
+const grace = time.Hour
+
+func (d *disk) gc(p Retention, freed *Freed) error {
+	before, _ := filesIn(d.dir)
+	if err := d.sweepAll(); err != nil {
+		return err
+	}
+	ended, total, err := d.census()
+	if err != nil {
+		return err
+	}
+	free := make(map[string]time.Time) // texts of removed runs, and when the last of these ended
+	for _, r := range excess(ended, total, p) {
+		err := d.remove(&request{Run: r.id})
+		if _, held := errors.AsType[*Held](err); held || errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		freed.Runs++
+		for digest := range r.blobs {
+			free[digest] = later(free[digest], r.ended)
+		}
+	}
+	if err := d.sweepBlobs(free, freed); err != nil {
+		return err
+	}
+	err = d.wait(&job{frees: true, alone: true, do: func(*tx) error { return d.compact() }})
+	after, _ := filesIn(d.dir)
+	freed.Bytes = max(before-after, 0)
+	return err
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// sweepAll goes on with what a store that died left to be deleted.
+func (d *disk) sweepAll() error {
+	var runs []string
+	err := d.read(func(txn *badger.Txn) error {
+		return each(txn, []byte{removedKey, 0}, true, func(k, v []byte) error {
+			if !atWork(v) {
+				runs = append(runs, runOf(k))
+			}
+			return nil
+		})
+	})
+	for _, run := range runs {
+		err = errorsOr(err, d.sweep(run))
+	}
+	return err
+}
+
+// entry is what gc knows of a run.
+type entry struct {
+	id    string
+	ended time.Time
+	bytes int64
+	blobs map[string]int64
+}
+
+// census lists the runs that have ended, oldest first, and counts the bytes of all.
+func (d *disk) census() (ended []*entry, total int64, err error) {
+	all := make(map[string]*entry)
+	of := func(run string) *entry {
+		run = rootOf(run)
+		if all[run] == nil {
+			all[run] = &entry{id: run, blobs: make(map[string]int64)}
+		}
+		return all[run]
+	}
+	seen := make(map[string]bool)
+	err = d.read(func(txn *badger.Txn) error {
+		err := each(txn, []byte{factKey, 0}, true, func(k, v []byte) error {
+			of(runOf(k)).bytes += int64(len(k) + len(v))
+			total += int64(len(k) + len(v))
+			return nil
+		})
+		err = errorsOr(err, each(txn, []byte{blobKey, 0}, false, func(k, _ []byte) error {
+			digest := string(k[bytes.LastIndexByte(k, 0)+1:])
+			info, err := os.Stat(d.blobs.path(digest))
+			if err != nil {
+				return nil //nolint:nilerr // it is missing, and takes no room
+			}
+			of(runOf(k)).blobs[digest] = info.Size()
+			if !seen[digest] {
+				seen[digest] = true
+				total += info.Size()
+			}
+			return nil
+		}))
+		return errorsOr(err, each(txn, []byte{recordKey, 0}, true, func(_, v []byte) error {
+			r, err := decodeRecord(v, d.blobs, true)
+			if err == nil && r.Status.Final() && r.ID == rootOf(r.ID) {
+				e := of(r.ID)
+				e.ended = r.Ended
+				ended = append(ended, e)
+			}
+			return err
+		}))
+	})
+	slices.SortFunc(ended, func(a, b *entry) int { return cmp.Or(a.ended.Compare(b.ended), cmp.Compare(a.id, b.id)) })
+	return ended, total, err
+}
+
+// excess gives the runs that have to go.
+func excess(ended []*entry, total int64, p Retention) []*entry {
+	needed := make(map[string]int)
+	for _, e := range ended {
+		for digest := range e.blobs {
+			needed[digest]++
+		}
+	}
+	n := 0
+	for ; n < len(ended); n++ {
+		e := ended[n]
+		old := p.MaxAge > 0 && time.Since(e.ended) > p.MaxAge
+		many := p.MaxRuns > 0 && len(ended)-n > p.MaxRuns
+		if !old && !many && (p.MaxBytes <= 0 || total <= p.MaxBytes) {
+			break
+		}
+		total -= e.bytes
+		for digest, size := range e.blobs {
+			if needed[digest]--; needed[digest] == 0 {
+				total -= size
+			}
+		}
+	}
+	return ended[:n]
+}
+
+// sweepBlobs deletes the texts that no run needs: those of removed runs that nobody put since the run ended, and any that are old.
+func (d *disk) sweepBlobs(free map[string]time.Time, freed *Freed) error {
+	need := make(map[string]bool)
+	err := d.read(func(txn *badger.Txn) error {
+		return each(txn, []byte{blobKey, 0}, false, func(k, _ []byte) error {
+			need[string(k[bytes.LastIndexByte(k, 0)+1:])] = true
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(d.blobs.dir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return ignoreMissing(err)
+		}
+		digest := strings.TrimSuffix(filepath.Base(name), gone)
+		if need[digest] && digest == filepath.Base(name) {
+			return nil
+		}
+		until := later(free[digest].Add(time.Second), time.Now().Add(-grace))
+		if ok, err := d.blobs.drop(name, until); ok || err != nil {
+			freed.Blobs++
+			return ignoreMissing(err)
+		}
+		return nil
+	})
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// drop deletes a file that nobody touched since then. It goes under another name first, so that whoever puts the same text meanwhile writes it anew.
+func (b *blobs) drop(name string, until time.Time) (bool, error) {
+	info, err := os.Stat(name)
+	if err != nil || info.ModTime().After(until) {
+		return false, ignoreMissing(err)
+	}
+	aside := strings.TrimSuffix(name, gone) + gone
+	if err := os.Rename(name, aside); err != nil {
+		return false, ignoreMissing(err)
+	}
+	if info, err = os.Stat(aside); err == nil && info.ModTime().After(until) {
+		return false, os.Rename(aside, name)
+	}
+	return true, os.Remove(aside)
 }

@@ -15,7 +15,8 @@ const (
 	messageKey = 'm' // run, seq -> message as JSON
 	tokenKey   = 't' // run, token of a message -> its seq
 	countKey   = 'c' // run -> number of the last message
-	removedKey = 'x' // run -> nothing: the rest of its keys are to be deleted
+	removedKey = 'x' // run -> who imports it, or nothing: its keys are to be deleted
+	baseLetter = 'n' // what is added to the time of the database
 )
 
 func keyOf(kind byte, run string) []byte {

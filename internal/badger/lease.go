@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -164,13 +165,9 @@ func (l *Lease) Release() error {
 
 // sortFacts orders facts by address, kind and seq.
 func sortFacts(list []runtime.Fact) {
-	slices.SortFunc(list, func(a, b runtime.Fact) int {
-		if c := a.Addr.Compare(b.Addr); c != 0 {
-			return c
-		}
-		if a.Kind != b.Kind {
-			return int(a.Kind) - int(b.Kind)
-		}
-		return a.Seq - b.Seq
-	})
+	slices.SortFunc(list, func(a, b runtime.Fact) int { return compareFacts(&a, &b) })
+}
+
+func compareFacts(a, b *runtime.Fact) int {
+	return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Seq, b.Seq))
 }

@@ -15,10 +15,6 @@ func (s *Store) Remove(id string) error {
 
 // remove takes the run away at once, and then, bit by bit, what was kept of it. A store that dies meanwhile goes on with that at the next gc.
 func (d *disk) remove(r *request) error {
-	if !d.use() {
-		return ErrClosed
-	}
-	defer d.leave()
 	err := d.wait(&job{size: 512, frees: true, sync: r.Sync, do: func(t *tx) error {
 		value, err := t.get(keyOf(recordKey, r.Run))
 		if err != nil {
@@ -61,7 +57,7 @@ func (d *disk) sweep(run string) error {
 // clear deletes the keys with a prefix that are those of the run or its child runs.
 func (d *disk) clear(prefix []byte, run string) error {
 	var keys []item
-	err := d.db.View(func(txn *badger.Txn) error {
+	err := d.read(func(txn *badger.Txn) error {
 		return each(txn, prefix, false, func(k, _ []byte) error {
 			if id := runOf(k); rootOf(id) == run || id == run || bytes.HasPrefix([]byte(id), []byte(run+"/")) {
 				keys = append(keys, item{Key: bytes.Clone(k)})

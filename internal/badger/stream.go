@@ -2,6 +2,7 @@ package badger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -57,20 +58,17 @@ func (r *request) about(key []byte) bool {
 
 // past gives what there is, and sets the watcher on what comes.
 func (d *disk) past(r *request, w *watcher) (past []item, err error) {
-	if !d.use() {
-		return nil, errLost
-	}
-	defer d.leave()
 	var txn *badger.Txn
 	err = d.wait(&job{do: func(*tx) error { return nil }, done: func(err error) {
-		if err == nil { // between two groups, so that nothing is missed and nothing comes twice
+		if err == nil && d.use() { // between two groups, so that nothing is missed and nothing comes twice
 			d.hub.add(w)
 			txn = d.db.NewTransaction(false)
 		}
 	}})
-	if err != nil {
-		return nil, err
+	if txn == nil {
+		return nil, errors.Join(errLost, err)
 	}
+	defer d.leave()
 	defer txn.Discard()
 	value, err := get(txn, keyOf(recordKey, r.Run))
 	if err == nil && value == nil {

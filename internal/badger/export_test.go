@@ -1,0 +1,160 @@
+package badger
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	badger "github.com/dgraph-io/badger/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parallax-run/parallax/runtime"
+)
+
+func allItems(d *disk) (items []item, err error) {
+	err = d.read(func(txn *badger.Txn) error {
+		items, err = collect(txn, nil)
+		return err
+	})
+	return items, err
+}
+
+// rich keeps a run that has all there is.
+func rich(t *testing.T, s *Store) {
+	t.Helper()
+	source, err := s.Put([]byte("def main(): pass"))
+	require.NoError(t, err)
+	require.NoError(t, s.Create(Record{ID: "r", Pattern: "p.star", Status: Running, Started: now(), Sources: map[string]string{"p.star": source}}))
+	require.NoError(t, s.Create(Record{ID: "r/3", Parent: "r", Pattern: "q.star", Status: Done}))
+	l, err := s.Lease("r")
+	require.NoError(t, err)
+	doc := `"` + document(100<<10) + `"`
+	for i := range 50 {
+		require.NoError(t, l.Append("r", done("", i+1, fmt.Sprintf(`[%d,%s]`, i, doc)), done("1.2", i+1, "null")))
+	}
+	require.NoError(t, l.Append("r", done("", 1, `"again"`)))
+	require.NoError(t, l.Append("r/3", done("", 1, "["+string(bytes.Repeat([]byte("12345,"), 100_000))+"1]")))
+	require.NoError(t, l.End(func(r *Record) { r.Status, r.Result, r.Inputs = Done, runtime.Payload(doc), runtime.Payload(`{"a":1}`) }))
+	require.NoError(t, l.Release())
+}
+
+func TestARunTravelsAsOneFile(t *testing.T) {
+	t.Parallel()
+	from, to := open(t, t.TempDir()), open(t, t.TempDir())
+	rich(t, from)
+	var file bytes.Buffer
+	require.NoError(t, from.Export(&file, "r"))
+	id, err := to.Import(bytes.NewReader(file.Bytes()))
+	require.NoError(t, err)
+	require.Equal(t, "r", id)
+
+	for _, run := range []string{"r", "r/3"} {
+		want, err := from.Facts(run)
+		require.NoError(t, err)
+		got, err := to.Facts(run)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		theirs, err := from.Record(run)
+		require.NoError(t, err)
+		ours, err := to.Record(run)
+		require.NoError(t, err)
+		theirs.Fence, theirs.Facts, ours.Facts = 0, 0, 0
+		require.Equal(t, theirs, ours)
+	}
+	r, err := to.Record("r")
+	require.NoError(t, err)
+	text, err := to.Get(r.Sources["p.star"])
+	require.NoError(t, err)
+	require.Equal(t, "def main(): pass", string(text))
+
+	var back bytes.Buffer
+	require.NoError(t, to.Export(&back, "r"))
+	require.Equal(t, file.Bytes(), back.Bytes(), "equal runs make other files")
+	_, err = to.Import(bytes.NewReader(file.Bytes()))
+	require.NoError(t, err, "an equal run is refused")
+	l, err := to.Lease("r")
+	require.NoError(t, err)
+	require.NoError(t, l.Append("r", done("7", 1, "1")))
+	_, err = to.Import(bytes.NewReader(file.Bytes()))
+	require.ErrorIs(t, err, ErrExists)
+	require.ErrorIs(t, to.Export(&back, "nobody"), ErrNotFound)
+}
+
+func TestADamagedFileIsRefusedWhole(t *testing.T) {
+	t.Parallel()
+	from, to := open(t, t.TempDir()), open(t, t.TempDir())
+	ended(t, from, "r", 0, done("", 1, "1"), done("", 2, `"`+document(70<<10)+`"`))
+	var file bytes.Buffer
+	require.NoError(t, from.Export(&file, "r"))
+	whole := file.Bytes()
+	for cut := 0; cut < len(whole); cut += 1 + cut/7 {
+		_, err := to.Import(bytes.NewReader(whole[:cut]))
+		require.Error(t, err, "cut at %d", cut)
+		flipped := bytes.Clone(whole)
+		flipped[cut] ^= 0x20
+		_, err = to.Import(bytes.NewReader(flipped))
+		require.Error(t, err, "flipped at %d", cut)
+	}
+	_, err := to.Import(bytes.NewReader(append(bytes.Clone(whole), 0)))
+	require.Error(t, err)
+	require.Empty(t, ids(t, to))
+	b, ok := to.backend.(*owner)
+	require.True(t, ok)
+	items, err := allItems(b.disk)
+	require.NoError(t, err)
+	require.Empty(t, items)
+	_, err = to.Import(bytes.NewReader(whole))
+	require.NoError(t, err)
+}
+
+func TestAnImportThatDiedIsClearedUp(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	b, ok := s.backend.(*owner)
+	require.True(t, ok)
+	dead := &holder{PID: 1 << 30, Since: "1", Token: "x"}
+	for _, r := range []*request{
+		{Op: opImport, Run: "r", First: true},
+		{Op: opImport, Run: "r", Items: []item{{keyOfSeq(factKey, "r", 1), []byte("x")}}},
+	} {
+		got := make(chan *answer, 1)
+		b.send(dead, r, func(a *answer) { got <- a })
+		require.NoError(t, (<-got).Fail.error())
+	}
+	require.Empty(t, ids(t, s))
+	_, err := s.GC(Retention{})
+	require.NoError(t, err)
+	items, err := allItems(b.disk)
+	require.NoError(t, err)
+	require.Empty(t, items)
+}
+
+// FuzzFile reads anything as an exported run: it must not crash, nor take more memory than the file has bytes.
+func FuzzFile(f *testing.F) {
+	var file bytes.Buffer
+	w, err := newFrameWriter(&file)
+	require.NoError(f, err)
+	fact := done("1.2", 3, `"x"`)
+	value := fact.Encode()
+	require.NoError(f, w.frame(frameBlob, []byte("text")))
+	require.NoError(f, w.named(frameFacts, "r", appendToBatch(nil, value)))
+	require.NoError(f, w.named(frameRecord, "r", []byte(`{"ID":"r"}`)))
+	require.NoError(f, w.end())
+	f.Add(file.Bytes())
+	f.Add([]byte(firstLine + "F\xff\xff\xff\xff\x03"))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text []byte) {
+		b := &blobs{dir: dir}
+		_ = readFrames(bytes.NewReader(text), func(fr frame) error {
+			if fr.kind == frameFacts {
+				return eachInBatch(fr.value, func(v []byte) error { return outline(v, func(string) {}) })
+			}
+			_, err := decodeRecord(fr.value, b, true)
+			return err
+		})
+		if folded(text) {
+			_ = eachPart(text, func([]byte, string) error { return nil })
+		}
+		_, _ = b.distinct([]item{{Value: text}}, map[string]bool{})
+	})
+}

@@ -1,0 +1,5 @@
+package badger
+
+import "io/fs"
+
+func onDisk(info fs.FileInfo) int64 { return info.Size() }
