@@ -18,7 +18,9 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/initialise"
 	"github.com/parallax-run/parallax/internal/cli/manual"
 	"github.com/parallax-run/parallax/internal/cli/plugin"
+	"github.com/parallax-run/parallax/internal/cli/resume"
 	"github.com/parallax-run/parallax/internal/cli/run"
+	"github.com/parallax-run/parallax/internal/cli/runs"
 	"github.com/parallax-run/parallax/internal/cli/test"
 	versioncmd "github.com/parallax-run/parallax/internal/cli/version"
 	"github.com/parallax-run/parallax/internal/local"
@@ -56,8 +58,8 @@ func parallax(args []string) int {
 		return int(cli.PatternFailed)
 	}
 	return cli.Main(ctx, app, args,
-		initialise.NewCmd, run.NewCmd, test.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
-		agents.NewCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, doctor.NewCmd, versioncmd.NewCmd,
+		initialise.NewCmd, run.NewCmd, resume.NewCmd, test.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
+		agents.NewCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, doctor.NewCmd, versioncmd.NewCmd,
 	)
 }
 

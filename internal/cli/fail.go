@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/edition"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/manifest"
@@ -29,6 +30,26 @@ type SourcedError struct {
 func (e *SourcedError) Error() string { return e.Err.Error() }
 
 func (e *SourcedError) Unwrap() error { return e.Err }
+
+// SuspendedError says that a kept run was broken off and can go on.
+type SuspendedError struct {
+	Run   string
+	State string // the store as it was given, "" where it need not be
+	Err   error  // why
+}
+
+func (e *SuspendedError) Error() string { return "run " + e.Run + " is suspended: " + e.Err.Error() }
+
+func (e *SuspendedError) Unwrap() error { return e.Err }
+
+// Command is a command line about the run, which its id is put into at %s.
+func (e *SuspendedError) Command(format string) string {
+	command := "parallax " + fmt.Sprintf(format, e.Run)
+	if e.State != "" {
+		command += " --state " + e.State
+	}
+	return command
+}
 
 // Failure is an error as people see it: what happened, where, and the next step.
 type Failure struct {
@@ -75,11 +96,14 @@ func ExitOf(err error) Exit {
 	if needsPerson(err) {
 		return NeedsPerson
 	}
+	if is[*SuspendedError](err) {
+		return Suspended
+	}
 	if e, ok := errors.AsType[*runtime.Error](err); ok {
 		return exitOfCode(e.Code)
 	}
 	switch {
-	case is[*UsageError](err), is[*runtime.InputError](err), is[*manifest.Error](err), is[*manifest.LimitError](err), is[*pattern.PathError](err):
+	case is[*UsageError](err), is[*runtime.InputError](err), is[*manifest.Error](err), is[*manifest.LimitError](err), is[*pattern.PathError](err), notThere(err):
 		return Usage
 	case is[*runtime.SourceError](err):
 		return Source
@@ -109,6 +133,12 @@ func is[E error](err error) bool {
 	return ok
 }
 
+// notThere says that a command named a run, or a store, that it cannot work with.
+func notThere(err error) bool {
+	return is[*badger.Held](err) || is[*badger.Ambiguous](err) || is[*badger.Newer](err) || is[*badger.Mixed](err) ||
+		errors.Is(err, badger.ErrNotFound) || errors.Is(err, badger.ErrExists) || errors.Is(err, badger.ErrEnded)
+}
+
 func needsPerson(err error) bool {
 	return is[*local.NeedsPerson](err) || is[*host.NeedsPersonError](err) || is[*edition.ServerError](err)
 }
@@ -123,6 +153,10 @@ func Explain(dir string, err error) []Failure {
 	switch e := root(err).(type) { //nolint:errorlint // root unwraps
 	case *UsageError:
 		return one(Usage, e.Message, e.Hint)
+	case *SuspendedError:
+		return []Failure{suspended(e, excerpt)}
+	case *local.Diverged:
+		return []Failure{diverged(e, err, excerpt)}
 	case *runtime.InputError:
 		return one(Usage, e.Message, e.Hint)
 	case *manifest.LimitError:
@@ -161,7 +195,7 @@ func one(exit Exit, what, hint string) []Failure {
 func root(err error) error {
 	for at := err; at != nil; at = errors.Unwrap(at) {
 		switch at.(type) { //nolint:errorlint // the loop unwraps
-		case *UsageError, *runtime.InputError, *manifest.LimitError, *manifest.Error, *pattern.PathError, *pattern.SourceError, *runtime.SourceError, *runtime.Error,
+		case *UsageError, *SuspendedError, *local.Diverged, *runtime.InputError, *manifest.LimitError, *manifest.Error, *pattern.PathError, *pattern.SourceError, *runtime.SourceError, *runtime.Error,
 			*local.NeedsPerson, *edition.ServerError, *host.StartError, interface{ Unwrap() []error }:
 			return at
 		}
@@ -199,6 +233,49 @@ func innermost(trace []runtime.Frame) string {
 		}
 	}
 	return ""
+}
+
+// suspended tells why a run was broken off and how it goes on.
+func suspended(e *SuspendedError, excerpt Excerpts) Failure {
+	f := Failure{Exit: ExitOf(e), What: e.Error(), Hint: e.Command("resume %s") + " goes on with it"}
+	if person, ok := errors.AsType[*local.NeedsPerson](e.Err); ok {
+		if person.Signal != "" {
+			f.What = fmt.Sprintf("run %s is suspended: it waits for the signal %q", e.Run, person.Signal)
+		}
+		f.Hint = fmt.Sprintf("%s; then %s", e.Command(nextOf(person)), e.Command("resume %s"))
+	}
+	if other, ok := errors.AsType[*local.Diverged](e.Err); ok {
+		f = diverged(other, e.Err, excerpt)
+		f.Exit, f.Hint = Suspended, "the language has changed under it: "+e.Command("replay %s --from "+other.Addr.String())+" does what follows anew"
+	}
+	if full, ok := errors.AsType[*badger.Full](e.Err); ok {
+		f.What, f.Hint = fmt.Sprintf("run %s is suspended: there is no room to write to %s (%v)", e.Run, full.Path, full.Err), "make room there; then "+e.Command("resume %s")
+	}
+	return f
+}
+
+// nextOf is the command that gives a run what it waits for.
+func nextOf(e *local.NeedsPerson) string {
+	if e.Signal != "" {
+		return "signal %s " + e.Signal + " JSON"
+	}
+	return "approve %s CHOICE"
+}
+
+// diverged tells where a run asks for something else than its record has.
+func diverged(e *local.Diverged, err error, excerpt Excerpts) Failure {
+	f := Failure{Exit: PatternFailed, What: "the run went another way than before", Hint: "parallax replay --from starts a new run that does what follows anew"}
+	pos := e.Pos
+	if host, ok := errors.AsType[*runtime.HostError](err); ok {
+		if at := innermost(host.Trace); at != "" {
+			pos = at
+		}
+	}
+	if pos != "" && excerpt != nil {
+		f.What = excerpt(pos, f.What)
+	}
+	f.Where = fmt.Sprintf("  address   %s of run %s\n  recorded  %s\n  asked     %s", e.Addr, e.Run, e.Recorded, e.Asked)
+	return f
 }
 
 func sourceFailures(e *runtime.SourceError) []Failure {

@@ -40,7 +40,10 @@ type Suspension struct{ Why string }
 func (e *Suspension) Error() string { return e.Why }
 
 // NeedsPerson says that a run waits for something that can never come: nobody is there to decide or to signal.
-type NeedsPerson struct{ What string }
+type NeedsPerson struct {
+	What   string
+	Signal string // that it waits for, "" when it is a decision
+}
 
 func (e *NeedsPerson) Error() string { return e.What }
 
@@ -56,6 +59,7 @@ type Engine struct {
 	Open      func(from, label string) (*runtime.Program, error) // finds the patterns that run() names; nil means there are none
 
 	Keep   Keeper // nil keeps nothing
+	Retell bool   // tell also of child runs that had ended before the run was resumed
 	Replay bool   // tell what Keep has and do nothing new: where the record ends the run ends, with a *Beyond
 
 	// Emit receives every event of a run in Seq order and is never called concurrently for one run. It must return
@@ -105,6 +109,7 @@ func (x *execution) run(ctx context.Context, r Run, depth int) (runtime.Payload,
 	}
 	main.emit(runtime.Event{Kind: runtime.RunStarted, Name: r.Program.Name, Value: r.Inputs, Then: main.then(runtime.Address{})})
 	result, err := r.Program.Run(main, r.Inputs, r.Config)
+	main.tellRest()
 	if short := main.fell(err); short != nil {
 		err = short
 	}
@@ -137,7 +142,10 @@ func (b *branch) recall() error {
 	}
 	began := b.before(runtime.Address{})
 	if began == nil {
-		b.x.Keep.Note(b.run.ID, runtime.Fact{Kind: runtime.Begun, At: b.now})
+		b.x.Keep.Note(b.run.ID, runtime.Fact{
+			Kind: runtime.Begun, At: b.now,
+			Request: runtime.Request(runtime.ChildRun{Pattern: b.run.Program.Name, Inputs: b.run.Inputs}),
+		})
 		return nil
 	}
 	b.now = began.At

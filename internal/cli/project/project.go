@@ -115,8 +115,16 @@ func declared(app *cli.App, path, agentsFile string) (*manifest.Manifest, error)
 	if err == nil && m.Path == "" {
 		m, err = manifest.Near(app.Dir)
 	}
-	if err != nil || agentsFile == "" {
+	if err != nil {
 		return m, err
+	}
+	return WithAgents(app, m, agentsFile)
+}
+
+// WithAgents adds the agents of a file, "" for none, to those of a manifest.
+func WithAgents(app *cli.App, m *manifest.Manifest, agentsFile string) (*manifest.Manifest, error) {
+	if agentsFile == "" {
+		return m, nil
 	}
 	agents, err := manifest.LoadAgents(absolute(app, agentsFile))
 	if _, wrong := errors.AsType[*manifest.Error](err); wrong {

@@ -36,9 +36,9 @@ type plannedAgent struct {
 }
 
 // dryRun says what a run would use. Nothing is started or asked.
-func (o *Options) dryRun(p *project.Project, j *job) error {
+func (o *Options) dryRun(p *project.Project, j *Job) error {
 	prog := p.Loaded.Program
-	out := plan{Pattern: prog.Name, Digest: prog.Digest, Files: p.Loaded.Files, Given: j.inputs, Inputs: []plannedInput{}, Agents: plannedAgents(p)}
+	out := plan{Pattern: prog.Name, Digest: prog.Digest, Files: p.Loaded.Files, Given: j.Inputs, Inputs: []plannedInput{}, Agents: plannedAgents(p)}
 	for _, param := range prog.Params() {
 		in := plannedInput{Name: param.Name, Required: param.Required}
 		if param.Default != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/events"
 	"github.com/parallax-run/parallax/internal/cli/screen"
@@ -17,7 +18,7 @@ import (
 // report is the line that --json prints.
 type report struct {
 	Run     string          `json:"run"`
-	Status  string          `json:"status"` // done, failed or cancelled
+	Status  string          `json:"status"` // done, failed, cancelled or suspended
 	Exit    int             `json:"exit"`
 	Result  runtime.Payload `json:"result,omitempty"`
 	Error   *events.Error   `json:"error,omitempty"`
@@ -30,7 +31,7 @@ type report struct {
 // finish shows how the run ended and prints its result.
 func (o *Options) finish(s *sinks, result runtime.Payload, err error) error {
 	exit := cli.ExitOf(err)
-	status := statusOf(exit)
+	status := statusOf(err)
 	s.screen.Summary(status, exit == cli.Done)
 	if lost := s.finish(); lost != nil && err == nil {
 		err = lost
@@ -42,6 +43,21 @@ func (o *Options) finish(s *sinks, result runtime.Payload, err error) error {
 		return err
 	}
 	return printResult(o.App.Out, result)
+}
+
+// Ended prints the result of a run that is over, or the error in which it ended.
+func (o *Options) Ended(r *badger.Record) error {
+	var err error
+	if r.Error != nil {
+		err = r.Error
+	}
+	if o.JSON {
+		return o.finishJSON(screen.Tally{Started: r.Started, Ended: r.Ended, Calls: r.Calls, Usage: r.Usage}, string(r.Status), cli.ExitOf(err), r.Result, err)
+	}
+	if err != nil {
+		return err
+	}
+	return printResult(o.App.Out, r.Result)
 }
 
 func (o *Options) finishJSON(t screen.Tally, status string, exit cli.Exit, result runtime.Payload, err error) error {
@@ -62,8 +78,11 @@ func (o *Options) finishJSON(t screen.Tally, status string, exit cli.Exit, resul
 	return &cli.Told{Code: cli.Tell(o.App, err)}
 }
 
-func statusOf(exit cli.Exit) string {
-	switch exit {
+func statusOf(err error) string {
+	if is[*cli.SuspendedError](err) {
+		return "suspended"
+	}
+	switch cli.ExitOf(err) {
 	case cli.Done:
 		return "done"
 	case cli.Stopped:
@@ -75,7 +94,7 @@ func statusOf(exit cli.Exit) string {
 
 // failureOf is any error as JSON has it: with the pattern's own code, or with one that says what kind of trouble it is.
 func failureOf(dir string, err error) *events.Error {
-	if e, ok := errors.AsType[*runtime.Error](err); ok {
+	if e, ok := errors.AsType[*runtime.Error](err); ok && !is[*cli.SuspendedError](err) {
 		return events.ErrorOf(e)
 	}
 	var what, hints []string

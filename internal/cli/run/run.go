@@ -2,18 +2,23 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/input"
+	"github.com/parallax-run/parallax/internal/cli/keep"
 	"github.com/parallax-run/parallax/internal/cli/project"
 	"github.com/parallax-run/parallax/internal/cli/screen"
 	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/trace"
 	"github.com/parallax-run/parallax/plugins/host"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -36,11 +41,26 @@ type Options struct {
 	Seed      uint64
 	Seeded    bool // Seed was given
 	ID        string
+
+	Keep keep.Options
+	Kept Choice // whether the run is recorded
+	Wait bool   // stay when a person or a signal from elsewhere is needed
 }
+
+// Choice is yes, no, or what the project says.
+type Choice uint8
+
+// Choices.
+const (
+	AsProject Choice = iota
+	Yes
+	No
+)
 
 // NewCmd makes the command.
 func NewCmd(app *cli.App) *cobra.Command {
 	o := &Options{App: app}
+	kept := false
 	cmd := &cobra.Command{
 		Use:   "run [PATTERN]",
 		Short: "Run a pattern",
@@ -49,17 +69,22 @@ func NewCmd(app *cli.App) *cobra.Command {
 An input is JSON where it parses and the parameter's default is not a string: --input n=3 is a number,
 --input name=Ada a string. --input text=@FILE passes a file's content, - being standard input; @@ stands for a leading @.
 
-The result goes to standard output, everything else to standard error.`,
+The result goes to standard output, everything else to standard error.
+
+With --keep, or where parallax.toml has a directory under [state], all that happens is recorded. Such a run survives a crash, Ctrl-C and a
+full disk: parallax resume goes on with it, and no agent that has answered is asked again.`,
 		Example: `  parallax run review.star --input path=./src
   parallax run ask.star --input question=@question.txt --json
   parallax run --limit calls=50 --limit cost=0.25 --events run.jsonl
-  parallax run deploy.star --signal approved=true --timeout 10m`,
+  parallax run deploy.star --signal approved=true --timeout 10m
+  parallax run audit.star --keep`,
 		Args: cli.Args(0, 1, "one pattern"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				o.Pattern = args[0]
 			}
 			o.Seeded = cmd.Flags().Changed("seed")
+			o.choose(cmd.Flags(), kept)
 			return o.Run(cmd.Context())
 		},
 	}
@@ -76,14 +101,31 @@ The result goes to standard output, everything else to standard error.`,
 	f.BoolVar(&o.DryRun, "dry-run", false, "list inputs and agents, and call none")
 	f.Uint64Var(&o.Seed, "seed", 0, "`seed` of random() and uuid()")
 	f.StringVar(&o.ID, "id", "", "`name` of the run; else one is made")
+	f.BoolVar(&kept, "keep", false, "record the run, so that it can be resumed, replayed and looked at; --keep=false does not")
+	f.BoolVar(&o.Wait, "wait", false, "a kept run that needs a person or a signal stays and waits for parallax approve or signal")
+	o.Keep.Flags(f)
+	o.Keep.WritingFlags(f)
 	return cmd
 }
 
+// choose reads whether the run is to be kept. Who says where wants it.
+func (o *Options) choose(f *pflag.FlagSet, kept bool) {
+	switch {
+	case f.Changed("keep") && !kept:
+		o.Kept = No
+	case kept || f.Changed("state"):
+		o.Kept = Yes
+	}
+}
+
 // Run runs the pattern and prints its result.
-func (o *Options) Run(ctx context.Context) error {
-	err := o.prepareAndRun(ctx)
+func (o *Options) Run(ctx context.Context) error { return o.Reported(o.prepareAndRun(ctx)) }
+
+// Reported makes the line that --json prints of an error that has not been told yet.
+func (o *Options) Reported(err error) error {
 	if err != nil && o.JSON && !is[*cli.Told](err) {
-		if err := cli.JSON(o.App, report{Run: o.ID, Status: "failed", Exit: int(cli.ExitOf(err)), Error: failureOf(o.App.Dir, err)}); err != nil {
+		exit := cli.ExitOf(err)
+		if err := cli.JSON(o.App, report{Run: o.ID, Status: statusOf(err), Exit: int(exit), Error: failureOf(o.App.Dir, err)}); err != nil {
 			return err
 		}
 	}
@@ -108,48 +150,66 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	if err := p.Missing(); err != nil {
 		return err
 	}
-	return o.execute(ctx, p, j)
-}
-
-// job is what the command line and the manifest make of a run.
-type job struct {
-	inputs  runtime.Payload
-	bounds  input.Bounds
-	signals local.Signals
-	timeout time.Duration
-}
-
-// job checks everything that can be checked before an agent starts.
-func (o *Options) job(ctx context.Context, p *project.Project) (*job, error) {
-	j := &job{timeout: o.Timeout, bounds: input.Bounds{Limits: p.Manifest.Limits}}
-	if j.timeout == 0 {
-		j.timeout = p.Manifest.Run.Timeout
+	if o.Kept == No || o.Kept == AsProject && p.Manifest.State.Dir == "" {
+		return o.Execute(ctx, p, j)
 	}
-	if j.timeout < 0 {
-		return nil, cli.Usagef("give a duration such as 90s", "--timeout %s is negative", o.Timeout)
-	}
-	if err := j.bounds.Override(o.Limits); err != nil {
-		return nil, err
-	}
-	if err := input.Signals(o.Signals, j.signals.Send); err != nil {
-		return nil, err
-	}
-	j.signals.Close()
-	prog := p.Loaded.Program
-	r := p.InputReader(o.App)
-	var err error
-	if j.inputs, err = r.Inputs(ctx, prog.Params(), o.InputFile, o.Inputs); err != nil {
-		return nil, err
-	}
-	return j, prog.Bind(j.inputs)
-}
-
-// execute starts the agents, runs the pattern and shows it.
-func (o *Options) execute(ctx context.Context, p *project.Project, j *job) error {
-	sinks, err := o.sinks()
+	store, err := o.Keep.Open(o.App, p.Manifest)
 	if err != nil {
 		return err
 	}
+	defer store.Close()
+	j.Begin = func() (*keep.Session, error) { return o.begin(store, p, j) }
+	return o.Execute(ctx, p, j)
+}
+
+// Job is what the command line and the manifest make of a run.
+type Job struct {
+	Inputs  runtime.Payload
+	Bounds  input.Bounds
+	Signals []keep.Signal
+	Timeout time.Duration
+	Begin   func() (*keep.Session, error) // takes the run to record it; nil records nothing
+}
+
+// job checks everything that can be checked before an agent starts.
+func (o *Options) job(ctx context.Context, p *project.Project) (*Job, error) {
+	j := &Job{Bounds: input.Bounds{Limits: p.Manifest.Limits}}
+	var err error
+	if j.Timeout, err = o.TimeoutOf(p.Manifest); err != nil {
+		return nil, err
+	}
+	if err := j.Bounds.Override(o.Limits); err != nil {
+		return nil, err
+	}
+	send := func(name string, p runtime.Payload) { j.Signals = append(j.Signals, keep.Signal{Name: name, Value: p}) }
+	if err := input.Signals(o.Signals, send); err != nil {
+		return nil, err
+	}
+	prog := p.Loaded.Program
+	r := p.InputReader(o.App)
+	if j.Inputs, err = r.Inputs(ctx, prog.Params(), o.InputFile, o.Inputs); err != nil {
+		return nil, err
+	}
+	return j, prog.Bind(j.Inputs)
+}
+
+// TimeoutOf is how long the run may take: as the command line says, else as the manifest does.
+func (o *Options) TimeoutOf(m *manifest.Manifest) (time.Duration, error) {
+	if o.Timeout < 0 {
+		return 0, cli.Usagef("give a duration such as 90s", "--timeout %s is negative", o.Timeout)
+	}
+	return cmp.Or(o.Timeout, m.Run.Timeout), nil
+}
+
+// Execute starts the agents, runs the pattern and shows it. o.ID and o.Seed are those of the run.
+func (o *Options) Execute(ctx context.Context, p *project.Project, j *Job) error {
+	traces := o.traces(ctx, p, j.Begin != nil)
+	defer endTraces(o.App, traces)
+	sinks, err := o.sinks(traces)
+	if err != nil {
+		return err
+	}
+	sinks.needed = sinks.needed || j.Begin != nil // the record says what the run took
 	defer sinks.close()
 	defer context.AfterFunc(ctx, sinks.screen.Calm)()
 	who := o.person(sinks.screen)
@@ -161,18 +221,32 @@ func (o *Options) execute(ctx context.Context, p *project.Project, j *job) error
 		}
 		return err
 	}
-	eng := &local.Engine{
-		Agents: h, Signals: &j.signals, Budget: j.bounds.Budget, Open: p.Loaded.Open, Watch: sinks.watch, Emit: sinks.emit(),
+	w := &work{
+		run: local.Run{
+			ID: o.ID, Program: p.Loaded.Program, Inputs: j.Inputs, Config: runtime.Config{Limits: j.Bounds.Limits, Seed: o.Seed},
+		},
+		engine: &local.Engine{
+			Agents: traces.Agents(h), Signals: &local.Signals{}, Budget: j.Bounds.Budget, Open: p.Loaded.Open, Watch: sinks.watch, Emit: sinks.emit(),
+		},
+		timeout: j.Timeout,
+		stay:    o.Wait || who != nil,
 	}
 	if who != nil {
-		eng.People = who
+		w.engine.People = who
 	}
-	ctx, cancel := bound(ctx, j.timeout)
-	defer cancel()
-	result, err := eng.Run(ctx, local.Run{
-		ID: o.ID, Program: p.Loaded.Program, Inputs: j.inputs, Config: runtime.Config{Limits: j.bounds.Limits, Seed: o.Seed},
-	})
-	return o.finish(sinks, result, p.Sourced(err))
+	if j.Begin == nil {
+		result, err := w.do(ctx, j.Signals)
+		return o.finish(sinks, result, p.Sourced(err))
+	}
+	s, err := j.Begin()
+	if err != nil {
+		return err
+	}
+	result, err := w.record(ctx, s, sinks.screen.Tally)
+	if keep.StatusOf(err).Final() {
+		traces.Over()
+	}
+	return o.finish(sinks, result, p.Sourced(o.suspended(err)))
 }
 
 // bound ends ctx after the run's timeout.
@@ -191,6 +265,7 @@ func (o *Options) host(p *project.Project, s *screen.Screen, who *asker) *host.H
 	if who != nil {
 		opts.Ask = who.Answer
 	}
+	opts.Trace = trace.Parent
 	return host.New(opts)
 }
 

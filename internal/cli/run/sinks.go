@@ -9,6 +9,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/events"
 	"github.com/parallax-run/parallax/internal/cli/screen"
+	"github.com/parallax-run/parallax/internal/trace"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -16,6 +17,7 @@ import (
 type sinks struct {
 	screen *screen.Screen
 	events *events.Writer // or nil
+	traces *trace.Session // or nil
 	file   *os.File       // behind events, or nil
 	path   string
 	stdout bool // events go to standard output
@@ -23,8 +25,8 @@ type sinks struct {
 	needed bool // somebody wants to be told at all
 }
 
-func (o *Options) sinks() (*sinks, error) {
-	s := &sinks{path: o.Events}
+func (o *Options) sinks(traces *trace.Session) (*sinks, error) {
+	s := &sinks{path: o.Events, traces: traces}
 	switch o.Events {
 	case "":
 	case "-":
@@ -41,8 +43,8 @@ func (o *Options) sinks() (*sinks, error) {
 		s.file, s.events = f, events.NewWriter(f)
 	}
 	s.screen = screen.New(o.App.Err, screen.Options{Quiet: o.Quiet, LookupEnv: o.App.LookupEnv})
-	s.watch = s.events != nil || s.screen.Moving()
-	s.needed = s.events != nil || o.JSON || !o.Quiet
+	s.watch = s.events != nil || s.traces != nil || s.screen.Moving()
+	s.needed = s.events != nil || s.traces != nil || o.JSON || !o.Quiet
 	return s, nil
 }
 
@@ -55,6 +57,7 @@ func (s *sinks) emit() func(runtime.Event) {
 		if s.events != nil {
 			s.events.Write(e)
 		}
+		s.traces.Event(e)
 		s.screen.Event(e)
 	}
 }

@@ -1,0 +1,186 @@
+package keep
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"sync"
+
+	"github.com/parallax-run/parallax/internal/badger"
+	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// Session is a run with which this process goes on, and whose facts it keeps.
+type Session struct {
+	ID    string
+	Store *badger.Store
+	Lease *badger.Lease
+
+	taken map[Taken]int // signals that the run took in its earlier lives
+	again bool          // it had earlier lives, or messages were sent before it began
+}
+
+// Begin makes the record of a new run, with signals that it is to find, and takes it.
+func Begin(s *badger.Store, r badger.Record, signals []Signal) (*Session, error) {
+	if err := s.Create(r); err != nil {
+		return nil, err
+	}
+	for _, sig := range signals {
+		if err := s.Send(r.ID, badger.Message{Kind: SignalMessage, Name: sig.Name, Value: sig.Value}); err != nil {
+			return nil, err
+		}
+	}
+	l, err := s.Lease(r.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &Session{ID: r.ID, Store: s, Lease: l, again: len(signals) > 0}, nil
+}
+
+// Resume takes a run that has not ended. The error is a *badger.Held when another process goes on with it.
+func Resume(s *badger.Store, id string) (*Session, error) {
+	l, err := s.Lease(id)
+	if err != nil {
+		return nil, err
+	}
+	family, err := Family(s, id)
+	if err != nil {
+		return nil, errors.Join(err, l.Release())
+	}
+	err = l.Update(func(r *badger.Record) { r.Status, r.Why = badger.Running, "" })
+	if err != nil {
+		return nil, errors.Join(err, l.Release())
+	}
+	return &Session{ID: id, Store: s, Lease: l, taken: Signals(family), again: true}, nil
+}
+
+// Signal is a signal to a run.
+type Signal struct {
+	Name  string
+	Value runtime.Payload
+}
+
+// Kinds of messages.
+const (
+	SignalMessage   = "signal"   // Name, Value
+	DecisionMessage = "decision" // Run, Addr, Value: {choice, by, comment}
+	CancelMessage   = "cancel"   // Value: {by}
+	markMessage     = "mark"     // of the receiver itself: what was sent before it has been received
+)
+
+// Box is where messages to a run go.
+type Box struct {
+	Signals   *local.Signals
+	Decisions *local.Decisions
+	Cancel    func(why *runtime.Error)
+	Stay      bool // the run waits for messages that were not sent yet
+}
+
+// Listen hands on what others send to the run, that which was sent before it returns included, until stop is called.
+func (s *Session) Listen(ctx context.Context, b Box) (stop func(), err error) {
+	mark := ""
+	if s.again {
+		mark = rand.Text()
+		if err := s.Store.Send(s.ID, badger.Message{Kind: markMessage, Name: mark}); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	marked := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer func() {
+			if mark != "" {
+				close(marked)
+			}
+		}()
+		for m := range s.Lease.Inbox(ctx) {
+			if m.Kind != markMessage {
+				s.take(m, &b)
+				continue
+			}
+			_ = s.Lease.Ack(m) // else it comes again, and means nothing then
+			if m.Name == mark {
+				close(marked)
+				mark = ""
+			}
+		}
+	})
+	if s.again {
+		<-marked
+	}
+	if !b.Stay {
+		b.Signals.Close()
+		b.Decisions.Close()
+	}
+	return func() { cancel(); wg.Wait() }, nil
+}
+
+// take hands one message on. None is acknowledged: decisions belong to one address, where a fact says that they were taken, and of signals those
+// that facts name are left out when they come again.
+func (s *Session) take(m badger.Message, b *Box) {
+	switch m.Kind {
+	case SignalMessage:
+		if t := (Taken{m.Name, string(m.Value)}); s.taken[t] > 0 {
+			s.taken[t]--
+			return
+		}
+		b.Signals.Send(m.Name, m.Value)
+	case DecisionMessage:
+		b.Decisions.Send(m.Run, m.Addr, m.Value)
+	case CancelMessage:
+		b.Cancel(Cancelled(m.Value))
+	}
+}
+
+// Cancelled is the error of a run that somebody cancelled from elsewhere; by is {by}.
+func Cancelled(by runtime.Payload) *runtime.Error {
+	var who struct{ By string }
+	e := runtime.ErrCancelled()
+	if json.Unmarshal(by, &who) == nil && who.By != "" {
+		e.Message = "cancelled by " + who.By
+	}
+	return e
+}
+
+// Took is what a run took in all its lives.
+type Took struct {
+	Calls int
+	Usage runtime.Usage
+}
+
+// End says in the record how the run ended or why it is suspended, and lets others go on with it. The error says that this could not be kept:
+// then the run is suspended.
+func (s *Session) End(result runtime.Payload, err error, took Took) error {
+	status := StatusOf(err)
+	lost := s.Lease.End(func(r *badger.Record) {
+		r.Status, r.Result, r.Calls, r.Usage = status, result, took.Calls, took.Usage
+		r.Error, _ = errors.AsType[*runtime.Error](err)
+		if r.Why = ""; status == badger.Suspended {
+			r.Why, r.Error = err.Error(), nil
+		}
+	})
+	if lost != nil && status.Final() {
+		_ = s.Lease.End(func(r *badger.Record) { r.Status, r.Why = badger.Suspended, lost.Error() }) // else it counts as lost, and can be resumed too
+	}
+	if err := s.Lease.Release(); lost == nil {
+		lost = err
+	}
+	return lost
+}
+
+// StatusOf says how a run stands that ended so.
+func StatusOf(err error) badger.Status {
+	e, ok := errors.AsType[*runtime.Error](err)
+	switch {
+	case err == nil:
+		return badger.Done
+	case !ok:
+		return badger.Suspended
+	case e.Code == runtime.Cancelled:
+		return badger.Cancelled
+	}
+	return badger.Failed
+}

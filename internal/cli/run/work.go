@@ -1,0 +1,89 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/parallax-run/parallax/internal/badger"
+	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/keep"
+	"github.com/parallax-run/parallax/internal/cli/project"
+	"github.com/parallax-run/parallax/internal/cli/screen"
+	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// work is a run that is about to begin, and all it needs.
+type work struct {
+	engine  *local.Engine
+	run     local.Run
+	timeout time.Duration
+	stay    bool // it waits for people who are not there
+}
+
+// do runs without a record.
+func (w *work) do(ctx context.Context, signals []keep.Signal) (runtime.Payload, error) {
+	for _, s := range signals {
+		w.engine.Signals.Send(s.Name, s.Value)
+	}
+	w.engine.Signals.Close()
+	ctx, cancel := bound(ctx, w.timeout)
+	defer cancel()
+	return w.engine.Run(ctx, w.run)
+}
+
+// record runs and keeps what happens. When ctx ends the run is suspended.
+func (w *work) record(ctx context.Context, s *keep.Session, tally func() screen.Tally) (runtime.Payload, error) {
+	running, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	defer context.AfterFunc(ctx, func() { stop(&local.Suspension{Why: "it was interrupted"}) })()
+	running, cancel := bound(running, w.timeout)
+	defer cancel()
+	w.engine.Keep, w.engine.Decisions = s.Lease, &local.Decisions{}
+	deaf, err := s.Listen(running, keep.Box{
+		Signals: w.engine.Signals, Decisions: w.engine.Decisions, Stay: w.stay,
+		Cancel: func(why *runtime.Error) { stop(why) },
+	})
+	var result runtime.Payload
+	if err == nil {
+		result, err = w.engine.Run(running, w.run)
+		deaf()
+	}
+	t := tally()
+	if lost := s.End(result, err, keep.Took{Calls: t.Calls, Usage: t.Usage}); lost != nil {
+		if _, gone := errors.AsType[*runtime.Error](err); gone || err == nil {
+			result, err = nil, lost
+		}
+	}
+	return result, err
+}
+
+// suspended says of an error that ended a kept run but not the pattern how the run can go on.
+func (o *Options) suspended(err error) error {
+	if keep.StatusOf(err) != badger.Suspended {
+		return err
+	}
+	return &cli.SuspendedError{Run: o.ID, State: o.Keep.State, Err: err}
+}
+
+// begin makes the record of the run.
+func (o *Options) begin(store *badger.Store, p *project.Project, j *Job) (*keep.Session, error) {
+	prog := p.Loaded.Program
+	r := badger.Record{
+		ID: o.ID, Pattern: o.Pattern, Name: prog.Name, Digest: prog.Digest, ABI: runtime.ABI, Version: o.App.Version, Root: p.Loaded.Root,
+		Inputs: j.Inputs, Seed: o.Seed, Limits: j.Bounds.Limits, Budget: j.Bounds.Budget, Manifest: p.Manifest.Path,
+		Started: time.Now().UTC(), Status: badger.Running, Sources: make(map[string]string),
+	}
+	if r.Pattern == "" {
+		r.Pattern = prog.Name
+	}
+	for name, text := range p.Loaded.Sources() {
+		digest, err := store.Put([]byte(text))
+		if err != nil {
+			return nil, err
+		}
+		r.Sources[name] = digest
+	}
+	return keep.Begin(store, r, j.Signals)
+}
