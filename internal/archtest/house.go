@@ -70,6 +70,7 @@ var house = []Room{
 	{Path: "internal/enterprise/alert", Floor: 4},
 	{Path: "internal/enterprise/backup", Floor: 4},
 	{Path: testkit, Floor: 4},
+	{Path: "internal/trace", Floor: 4, Only: []string{"runtime"}},
 
 	{Path: "internal/local", Floor: 5},
 	{Path: "internal/remote", Floor: 5},
@@ -106,6 +107,9 @@ var doors = []Door{
 
 	{Module: "github.com/openai/openai-go", Rooms: []string{"plugins/openai"}, Tests: []string{testkit}},
 	{Module: "github.com/anthropics/anthropic-sdk-go", Rooms: []string{"plugins/anthropic"}, Tests: []string{testkit}},
+
+	{Module: "go.opentelemetry.io/otel/exporters/otlp", Rooms: []string{"internal/trace"}},
+	{Module: "go.opentelemetry.io/proto/otlp", Rooms: []string{"internal/trace"}, Tests: []string{testkit, "cmd/parallax"}},
 
 	{Module: "github.com/pelletier/go-toml", Rooms: []string{"internal/manifest"}},
 	{Module: "github.com/dgraph-io/badger", Rooms: []string{"internal/badger"}},

@@ -19,6 +19,7 @@ type branch struct {
 	fork  *group // whose branch this is, nil for main
 	idle  bool   // it has let the next one begin
 	n     int    // effects and forks so far
+	told  int    // the last of them that was told
 	now   time.Time
 	depth int // child runs above
 
@@ -28,6 +29,7 @@ type branch struct {
 	trouble  error         // the host's, which ends the branch at its next effect
 	took     runtime.Usage // by the effect under way, failed attempts included
 	attempts int           // of the call under way
+	began    time.Time     // when the effect under way was first begun, or zero
 }
 
 // Do implements runtime.Effects.
@@ -39,6 +41,7 @@ func (b *branch) Do(e runtime.Effect) (runtime.Payload, error) {
 	if err := b.stopped(); err != nil {
 		return nil, err
 	}
+	b.told = b.n
 	at := runtime.Address{Path: b.path, N: b.n}
 	if b.x.Replay {
 		if err := b.retrace(at, e); err != nil {
@@ -55,7 +58,7 @@ func (b *branch) Do(e runtime.Effect) (runtime.Payload, error) {
 	if waits(e) {
 		b.yield()
 	}
-	b.took, b.attempts = runtime.Usage{}, 0
+	b.took, b.attempts, b.began = runtime.Usage{}, 0, b.then(at)
 	p, err := b.do(at, e)
 	b.tick()
 	if b.keeps() {

@@ -50,6 +50,7 @@ type out struct {
 // Fork implements runtime.Effects.
 func (b *branch) Fork(spec runtime.ForkSpec, n int, body func(i int, fx runtime.Effects) (any, error)) runtime.Group {
 	b.n++
+	b.told = b.n
 	g := &group{
 		spec: spec, parent: b, body: body, at: runtime.Address{Path: b.path, N: b.n},
 		outs: make([]out, n), left: n, latest: b.now,
@@ -66,7 +67,6 @@ func (b *branch) Fork(spec runtime.ForkSpec, n int, body func(i int, fx runtime.
 		}
 	}
 	b.emit(runtime.Event{Kind: runtime.ForkStarted, Addr: g.at, Name: spec.Name, N: n, Then: b.then(g.at)})
-	g.tellLost()
 	width := n
 	if spec.Limit > 0 && spec.Limit < n {
 		width = spec.Limit
@@ -149,6 +149,7 @@ func (g *group) branch(i int) {
 		b.emit(e)
 	}
 	v, err := g.body(i, b)
+	b.tellRest()
 	if short := b.fell(err); short != nil {
 		err = short
 	}
@@ -269,6 +270,8 @@ func (g *group) deliver(i int) (int, any, error, bool) {
 		if g.began(i) {
 			b := branch{x: g.parent.x, run: g.parent.run, path: g.parent.path.Child(g.at.N, i)}
 			b.emit(runtime.Event{Kind: runtime.BranchCancelled, Addr: g.at, N: i})
+		} else {
+			g.tellLost(i)
 		}
 		return i, nil, cancelled(g.cause), true
 	}

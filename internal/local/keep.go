@@ -231,9 +231,12 @@ func (b *branch) begin(at runtime.Address, e runtime.Effect, attempt int, until 
 	if !b.keeps() {
 		return nil
 	}
+	if b.began.IsZero() {
+		b.began = b.x.clock().UTC()
+	}
 	request := runtime.Request(e)
 	return b.keep(durable, runtime.Fact{
-		Addr: at, Kind: runtime.Begun, At: b.x.clock().UTC(), Print: runtime.PrintOf(request), Request: request, Attempt: attempt, Until: until,
+		Addr: at, Kind: runtime.Begun, At: b.began, Print: runtime.PrintOf(request), Request: request, Attempt: attempt, Until: until,
 	})
 }
 
@@ -331,7 +334,8 @@ func (b *branch) retell(at runtime.Address, e runtime.Effect, f *runtime.Fact) {
 		if b.x.Replay && f.Err == nil {
 			return // it was replayed
 		}
-		event.Kind, event.Name, event.Value = runtime.ChildEnded, e.Pattern, f.Outcome
+		teller{branch: b}.child(at, f)
+		event.Kind, event.Name, event.Text, event.Value = runtime.ChildEnded, e.Pattern, b.run.ID+"/"+at.String(), f.Outcome
 	case runtime.Approval:
 		event.Kind, event.Name, event.Value = runtime.ApprovalDecided, e.Title, f.Outcome
 	case runtime.WaitSignal:
