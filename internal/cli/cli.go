@@ -178,6 +178,9 @@ func wrongValue(wrong *pflag.InvalidValueError, otherwise *UsageError) error {
 	hint, ok := map[string]string{
 		"duration": "give a duration such as 90s or 2m",
 		"uint64":   "give a whole number from 0",
+		"int":      "give a whole number",
+		"time":     "give a time such as 90s, 24h, 30d or 2w",
+		"size":     "give a size such as 500MB or 1GiB",
 		"bool":     "write --" + f.Name + " or --" + f.Name + "=false",
 	}[f.Value.Type()]
 	if !ok {

@@ -1,0 +1,54 @@
+package runs
+
+import (
+	"github.com/parallax-run/parallax/internal/badger"
+	"github.com/parallax-run/parallax/internal/cli/keep"
+	"github.com/parallax-run/parallax/internal/story"
+)
+
+// kept reads what is kept of a run and, behind it, of its child runs.
+func kept(s *badger.Store, r *badger.Record) ([]story.Kept, error) {
+	family, err := keep.Family(s, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]story.Kept, len(family))
+	for i, m := range family {
+		list[i] = story.Kept{Head: story.Head{ID: m.Run}, Facts: m.Facts}
+	}
+	list[0].Head = head(r)
+	return list, nil
+}
+
+// Story tells a run that is kept, with its child runs.
+func Story(s *badger.Store, r *badger.Record) (*story.Run, error) {
+	list, err := kept(s, r)
+	if err != nil {
+		return nil, err
+	}
+	return story.Tell(list[0], list[1:]...), nil
+}
+
+func head(r *badger.Record) story.Head {
+	return story.Head{
+		ID: r.ID, Pattern: r.Pattern, Version: r.Version, Started: r.Started, Ended: r.Ended, Status: statusOf(r.Status),
+		Inputs: r.Inputs, Result: r.Result, Error: r.Error, Why: r.Why, Usage: r.Usage, Calls: r.Calls,
+	}
+}
+
+// statusOf says how a run stands in a story. One that is lost stands still, as if it had been suspended.
+func statusOf(s badger.Status) story.Status {
+	switch s {
+	case badger.Running:
+		return story.Running
+	case badger.Suspended, badger.Lost:
+		return story.Suspended
+	case badger.Done:
+		return story.Done
+	case badger.Failed:
+		return story.Failed
+	case badger.Cancelled:
+		return story.Cancelled
+	}
+	return story.Running
+}

@@ -1,0 +1,86 @@
+package runs
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/parallax-run/parallax/internal/badger"
+	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/screen"
+)
+
+func removeCmd(o *Options) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "rm ID...", Short: "Remove runs and all that is kept of them",
+		Long: `Remove runs and all that is kept of them. On a terminal it asks first, elsewhere it wants --yes. One that somebody goes on with cannot be removed. The room on the disk
+is given back by parallax gc.`,
+		Example: "  parallax runs rm 20260504-101112-k2f7qa\n  parallax runs rm --yes 20260504-101112-k2f7qa 20260504-101530-q7azm2",
+		Args:    cli.Args(1, -1, "the id of a run"),
+		RunE:    func(_ *cobra.Command, args []string) error { return o.remove(args) },
+	}
+	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+// remove removes all runs that are named, or none if one of them is not there or goes on.
+func (o *Options) remove(ids []string) error {
+	return o.with(ids[0], func(s *badger.Store) error {
+		list := make([]badger.Record, len(ids))
+		var errs []error
+		for i, id := range ids {
+			r, err := find(s, id)
+			if list[i] = r; err == nil && r.Holder != 0 {
+				err = busy(&badger.Held{Run: r.ID, By: r.Holder})
+			}
+			errs = append(errs, err)
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+		if err := o.sure(list); err != nil {
+			return err
+		}
+		for i := range list {
+			if err := s.Remove(list[i].ID); err != nil && !errors.Is(err, badger.ErrNotFound) { // one may be named twice
+				return busy(err)
+			}
+		}
+		return nil
+	})
+}
+
+func busy(err error) error {
+	if e, ok := errors.AsType[*badger.Held](err); ok {
+		return cli.Usagef("parallax cancel "+e.Run+" ends it", "run %s goes on in process %d and cannot be removed", e.Run, e.By)
+	}
+	return err
+}
+
+// sure asks the person at the terminal.
+func (o *Options) sure(list []badger.Record) error {
+	if o.yes {
+		return nil
+	}
+	if _, ok := screen.Terminal(o.App.In); !ok {
+		return cli.Usagef("give --yes", "there is nobody to ask whether the runs are to be removed")
+	}
+	for i := range list {
+		r := &list[i]
+		fmt.Fprintf(o.App.Err, "%s  %s  %s\n", r.ID, clean(r.Pattern), r.Status)
+	}
+	fmt.Fprint(o.App.Err, "remove for good? [y/N] ")
+	line, err := bufio.NewReader(o.App.In).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
+		fmt.Fprintln(o.App.Err, "nothing was removed")
+		return &cli.Told{Code: cli.Stopped}
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package runs
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/parallax-run/parallax/internal/badger"
+	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/report"
+)
+
+func reportCmd(o *Options) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "report ID --html FILE", Short: "Write one run as a page of HTML",
+		Long: `Write one run as a page of HTML that needs nothing beside itself: its tree and timeline, what agents were asked and answered, votes and who
+dissented. It holds inputs and answers as they are. FILE - is standard output.`,
+		Example: "  parallax runs report 20260504-101112-k2f7qa --html run.html",
+		Args:    cli.Args(1, 1, "the id of one run"),
+		RunE:    func(_ *cobra.Command, args []string) error { return o.report(args[0]) },
+	}
+	cmd.Flags().StringVar(&o.html, "html", "", "`FILE` to write, - being standard output")
+	return cmd
+}
+
+func (o *Options) report(id string) error {
+	if o.html == "" {
+		return cli.Usagef("parallax runs report "+id+" --html run.html", "a report needs --html FILE")
+	}
+	return o.with(id, func(s *badger.Store) error {
+		r, err := find(s, id)
+		if err != nil {
+			return err
+		}
+		t, err := Story(s, &r)
+		if err != nil {
+			return err
+		}
+		if o.html == "-" {
+			return report.HTML(o.App.Out, t, report.Limits{})
+		}
+		return create(o.path(o.html), "--html", func(f *os.File) error { return report.HTML(f, t, report.Limits{}) })
+	})
+}
+
+// path is a path as the command line gives it.
+func (o *Options) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(o.App.Dir, name)
+}
+
+// create writes a file whole or not at all: what was there before stays until the new one is. What is no file, such as a pipe, is written to.
+func create(path, flag string, write func(*os.File) error) (err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return cli.Usagef("give a path that can be written", "%s: %v", flag, err)
+		}
+		return errors.Join(write(f), f.Close())
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return cli.Usagef("give a path that can be written", "%s: %v", flag, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
