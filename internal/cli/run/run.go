@@ -227,6 +227,7 @@ func (o *Options) Execute(ctx context.Context, p *project.Project, j *Job) error
 		},
 		engine: &local.Engine{
 			Agents: traces.Agents(h), Signals: &local.Signals{}, Budget: j.Bounds.Budget, Open: p.Loaded.Open, Watch: sinks.watch, Emit: sinks.emit(),
+			Retell: traces != nil,
 		},
 		timeout: j.Timeout,
 		stay:    o.Wait || who != nil,
