@@ -27,6 +27,7 @@ const ABI = "1"
 type Environment struct {
 	Builtins starlark.StringDict
 	Tests    starlark.StringDict // further names, of files that hold tests; see IsTest
+	Cover    *Coverage           // counts lines; nil counts none
 }
 
 // Program is a compiled load graph. It is immutable, and any number of runs may share it at the same time.
@@ -106,7 +107,7 @@ const (
 
 func (c *compilation) module(f *File) (starlark.StringDict, error) {
 	env := c.env.NamesFor(f.Name)
-	prog, err := f.compile(env)
+	prog, err := f.compile(&env, c.env.Cover.of(f.Name))
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +144,7 @@ func (c *compilation) module(f *File) (starlark.StringDict, error) {
 func (env Environment) guarded() Environment {
 	names := guard.Builtins(charge)
 	maps.Copy(names, env.Builtins)
-	return Environment{Builtins: names, Tests: env.Tests}
+	return Environment{Builtins: names, Tests: env.Tests, Cover: env.Cover}
 }
 
 // charge books what a guarded operation uses to the branch that runs on t, or to the module that is being loaded.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -92,11 +93,16 @@ func syntaxError(err error) error {
 const maxFindings = 100
 
 // compile guards, resolves and compiles a file against the names it may use. The guard rewrites a tree of its own, so that
-// others may still read f.Syntax.
-func (f *File) compile(env Environment) (*starlark.Program, error) {
+// others may still read f.Syntax. Where its lines are counted, env gets the names that this takes.
+func (f *File) compile(env *Environment, lines *counters) (*starlark.Program, error) {
 	tree, err := Dialect().Parse(f.Name, f.Text, 0)
 	if err != nil {
 		return nil, syntaxError(err)
+	}
+	if lines != nil {
+		lines.mark(tree)
+		env.Builtins = maps.Clone(env.Builtins)
+		lines.builtins(env.Builtins)
 	}
 	guard.Rewrite(tree)
 	prog, err := starlark.FileProgram(tree, env.Builtins.Has)
@@ -113,7 +119,7 @@ func (f *File) compile(env Environment) (*starlark.Program, error) {
 		if name, ok := strings.CutPrefix(e.Msg, "undefined: "); ok {
 			finding.Code = "undefined"
 			finding.Message = fmt.Sprintf("%s is not defined", name)
-			if near := Nearest(name, f.names(env)); near != "" {
+			if near := Nearest(name, f.names(*env)); near != "" {
 				finding.Hint = fmt.Sprintf("did you mean %s?", near)
 			}
 		}

@@ -123,6 +123,16 @@ func (r *report) end(o *Options) error {
 	if n+r.wrong == 0 {
 		return cli.Usagef("give a regular expression that a test's name matches", "no test has that name")
 	}
+	if o.Cover {
+		if err := r.covers(); err != nil {
+			return err
+		}
+	}
+	if o.Profile != "" {
+		if err := r.lcov(absolute(o.App.Dir, o.Profile)); err != nil {
+			return cli.Usagef("give a path that can be written", "--cover-profile: %v", err)
+		}
+	}
 	var err error
 	if r.json {
 		err = cli.JSON(r.app, summary{Tests: n, OK: r.ok, Failed: r.failed, Errors: r.wrong, Millis: millis(took)})

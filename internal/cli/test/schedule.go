@@ -18,7 +18,8 @@ type file struct {
 
 	// Known once ready is closed.
 	suite *patterntest.Suite
-	err   error // why there is no suite
+	err   error             // why there is no suite
+	cover *runtime.Coverage // nil when lines are not counted
 	tests []*test
 
 	begun bool
@@ -116,7 +117,12 @@ func isClosed(c chan struct{}) bool {
 
 // load compiles a file of tests.
 func (s *schedule) load(o *Options, f *file) {
-	f.suite, f.err = patterntest.Load(f.path, o.App.Environment(), cliproject.PatternOptions(o.App))
+	env := o.App.Environment()
+	if o.Cover {
+		f.cover = counting()
+		env.Cover = f.cover
+	}
+	f.suite, f.err = patterntest.Load(f.path, env, cliproject.PatternOptions(o.App))
 	if f.err == nil {
 		for _, t := range f.suite.Tests {
 			if o.only.MatchString(t.Name) {

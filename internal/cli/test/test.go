@@ -25,6 +25,8 @@ type Options struct {
 	Watch   bool
 	JSON    bool
 	JUnit   string // file, or ""
+	Cover   bool
+	Profile string // file for lcov, or ""
 
 	only *regexp.Regexp
 }
@@ -50,6 +52,7 @@ A test that fails ends with exit code 1, a file that cannot be read as a script 
 			if len(args) == 0 {
 				o.Paths = []string{"."}
 			}
+			o.Cover = o.Cover || o.Profile != ""
 			if o.Record && !cmd.Flags().Changed("timeout") {
 				o.Timeout = recordTimeout
 			}
@@ -64,6 +67,8 @@ A test that fails ends with exit code 1, a file that cannot be read as a script 
 	f.BoolVar(&o.Update, "update", false, "write golden files")
 	f.BoolVar(&o.Watch, "watch", false, "run again what a changed file concerns, until Ctrl-C")
 	f.BoolVar(&o.JSON, "json", false, "print a line of JSON for each test, and one for all")
+	f.BoolVar(&o.Cover, "cover", false, "count the lines of patterns that the tests run")
+	f.StringVar(&o.Profile, "cover-profile", "", "write the counts to `FILE` as lcov does; implies --cover")
 	f.StringVar(&o.JUnit, "junit", "", "write the results to `FILE` as JUnit does")
 	return cmd
 }
@@ -111,6 +116,9 @@ func (o *Options) round(ctx context.Context, files []string) ([]*file, error) {
 	run := &Runner{Timeout: o.Timeout, Update: o.Update}
 	if o.Record {
 		run.Record = real.agents
+	}
+	if o.Cover {
+		run.limits = covering
 	}
 	done, err := o.all(ctx, run, files)
 	if err != nil {
