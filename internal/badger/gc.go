@@ -19,13 +19,15 @@ type Retention struct {
 	MaxAge   time.Duration // since they ended
 	MaxBytes int64         // of all facts and texts together
 	MaxRuns  int           // that have ended
+	DryRun   bool          // says what would go, and removes nothing
 }
 
 // Freed is what gc did.
 type Freed struct {
 	Runs  int
+	IDs   []string // of these runs, oldest first
 	Blobs int
-	Bytes int64 // by which the store got smaller on the disk
+	Bytes int64 // by which the store got smaller on the disk; of a dry run those of the runs and their texts
 }
 
 // GC removes ended runs that are beyond the bounds, oldest first, then the texts that no run needs, and gives the room back to the disk.
@@ -41,6 +43,9 @@ func (s *Store) GC(p Retention) (Freed, error) {
 const grace = time.Hour
 
 func (d *disk) gc(p Retention, freed *Freed) error {
+	if p.DryRun {
+		return d.foresee(p, freed)
+	}
 	before, _ := filesIn(d.dir)
 	if err := d.sweepAll(); err != nil {
 		return err
@@ -50,7 +55,8 @@ func (d *disk) gc(p Retention, freed *Freed) error {
 		return err
 	}
 	free := make(map[string]time.Time) // texts of removed runs, and when the last of these ended
-	for _, r := range excess(ended, total, p) {
+	going, _ := excess(ended, total, p)
+	for _, r := range going {
 		err := d.remove(&request{Run: r.id})
 		if _, held := errors.AsType[*Held](err); held || errors.Is(err, ErrNotFound) {
 			continue
@@ -59,6 +65,7 @@ func (d *disk) gc(p Retention, freed *Freed) error {
 			return err
 		}
 		freed.Runs++
+		freed.IDs = append(freed.IDs, r.id)
 		for digest := range r.blobs {
 			free[digest] = later(free[digest], r.ended)
 		}
@@ -69,6 +76,17 @@ func (d *disk) gc(p Retention, freed *Freed) error {
 	err = d.wait(&job{frees: true, alone: true, do: func(*tx) error { return d.compact() }})
 	after, _ := filesIn(d.dir)
 	freed.Bytes = max(before-after, 0)
+	return err
+}
+
+// foresee says which runs gc would remove.
+func (d *disk) foresee(p Retention, freed *Freed) error {
+	ended, total, err := d.census()
+	going, left := excess(ended, total, p)
+	for _, r := range going {
+		freed.IDs = append(freed.IDs, r.id)
+	}
+	freed.Runs, freed.Bytes = len(going), total-left
 	return err
 }
 
@@ -148,8 +166,8 @@ func (d *disk) census() (ended []*entry, total int64, err error) {
 	return ended, total, err
 }
 
-// excess gives the runs that have to go.
-func excess(ended []*entry, total int64, p Retention) []*entry {
+// excess gives the runs that have to go, and how many bytes are left without them.
+func excess(ended []*entry, total int64, p Retention) (going []*entry, left int64) {
 	needed := make(map[string]int)
 	for _, e := range ended {
 		for digest := range e.blobs {
@@ -171,7 +189,7 @@ func excess(ended []*entry, total int64, p Retention) []*entry {
 			}
 		}
 	}
-	return ended[:n]
+	return ended[:n], total
 }
 
 // sweepBlobs deletes the texts that no run needs: those of removed runs that nobody put since the run ended, and any that are old.
