@@ -49,9 +49,9 @@ func (g *growth) family(children []Kept) {
 // nodeOf is where a child run stands in its parent. One whose parent is not known stands at the end of the whole run.
 func (g *growth) nodeOf(id string) *Node {
 	for at := strings.LastIndexByte(id, '/'); at >= 0; at = strings.LastIndexByte(id[:at], '/') {
-		parent, addr := g.runs[id[:at]], runtime.Address{}
-		var ok bool
-		if addr, ok = runtime.ParseAddress(id[at+1:]); parent == nil || !ok || addr == (runtime.Address{}) {
+		parent := g.runs[id[:at]]
+		addr, ok := runtime.ParseAddress(id[at+1:])
+		if parent == nil || !ok || addr == (runtime.Address{}) {
 			continue
 		}
 		n := parent.node(addr)

@@ -68,11 +68,11 @@ func TestEveryFactIsToldOnce(t *testing.T) {
 		r := story.Tell(run, children...)
 		require.Equal(t, want, everyFactIsShown(t, r))
 		seen := make(map[*story.Node]bool)
-		r.Walk(func(n *story.Node, _ int) bool {
+		r.Root.Walk(func(n *story.Node, _ int) bool {
 			require.False(t, seen[n], "a node stands twice")
 			seen[n] = true
 			require.NotEmpty(t, n.Kind)
-			if n != r.Node {
+			if n != r.Root {
 				require.NotEmpty(t, n.Status, "%s %s", n.Kind, n.Where())
 				require.NotEqual(t, story.Suspended, n.Status, "%s %s", n.Kind, n.Where())
 			}

@@ -49,7 +49,7 @@ type Kept struct {
 // Run is the story of a run.
 type Run struct {
 	Head
-	*Node
+	Root *Node
 }
 
 // Kind says what a Node is.
@@ -173,5 +173,5 @@ func Tell(run Kept, children ...Kept) *Run {
 	root.sortAll()
 	root.settle(scope{main: true, run: run.Status, over: run.Status.Over(), cut: run.Status == Cancelled, failed: run.Status == Failed, at: run.Ended})
 	root.total()
-	return &Run{Head: run.Head, Node: root}
+	return &Run{Head: run.Head, Root: root}
 }

@@ -212,7 +212,7 @@ func golden(t *testing.T, name, got string) {
 // everyFactIsShown says that each fact hangs on a node that stands where the fact says.
 func everyFactIsShown(t require.TestingT, r *story.Run) int {
 	n := 0
-	r.Walk(func(node *story.Node, _ int) bool {
+	r.Root.Walk(func(node *story.Node, _ int) bool {
 		for _, f := range node.Facts {
 			n++
 			if f.Addr != (runtime.Address{}) {

@@ -33,8 +33,8 @@ func Text(w io.Writer, r *Run, o TextOptions) error {
 	}
 	out := bufio.NewWriter(w)
 	d := drawing{TextOptions: o, w: out}
-	d.line("", "", r.Node)
-	d.below("", r.Node)
+	d.line("", "", r.Root)
+	d.below("", r.Root)
 	return out.Flush()
 }
 
