@@ -70,7 +70,7 @@ var house = []Room{
 	{Path: "internal/enterprise/alert", Floor: 4},
 	{Path: "internal/enterprise/backup", Floor: 4},
 	{Path: testkit, Floor: 4},
-	{Path: "internal/trace", Floor: 4, Only: []string{"runtime"}},
+	{Path: "internal/trace", Floor: 4, Only: []string{"runtime"}, Tests: []string{"builtins", "internal/local"}},
 
 	{Path: "internal/local", Floor: 5},
 	{Path: "internal/remote", Floor: 5},
@@ -101,15 +101,15 @@ var doors = []Door{
 
 	{Module: "github.com/hashicorp/go-plugin", Rooms: []string{"plugins/agent", "plugins/host"}},
 	{Module: "github.com/hashicorp/go-hclog", Rooms: []string{"plugins/agent", "plugins/host"}},
-	{Module: "google.golang.org/grpc", Rooms: []string{"plugins/agent", "plugins/host"}},
+	{Module: "google.golang.org/grpc", Rooms: []string{"plugins/agent", "plugins/host", testkit}},
 	{Module: "google.golang.org/genproto", Rooms: []string{"plugins/agent", "plugins/host"}},
-	{Module: "google.golang.org/protobuf", Rooms: []string{"plugins/agent", "plugins/host", "internal/apipb"}},
+	{Module: "google.golang.org/protobuf", Rooms: []string{"plugins/agent", "plugins/host", "internal/apipb", testkit}},
 
 	{Module: "github.com/openai/openai-go", Rooms: []string{"plugins/openai"}, Tests: []string{testkit}},
 	{Module: "github.com/anthropics/anthropic-sdk-go", Rooms: []string{"plugins/anthropic"}, Tests: []string{testkit}},
 
 	{Module: "go.opentelemetry.io/otel/exporters/otlp", Rooms: []string{"internal/trace"}},
-	{Module: "go.opentelemetry.io/proto/otlp", Rooms: []string{"internal/trace"}, Tests: []string{testkit, "cmd/parallax"}},
+	{Module: "go.opentelemetry.io/proto/otlp", Rooms: []string{"internal/trace", testkit}, Tests: []string{"cmd/parallax"}},
 
 	{Module: "github.com/pelletier/go-toml", Rooms: []string{"internal/manifest"}},
 	{Module: "github.com/dgraph-io/badger", Rooms: []string{"internal/badger"}},

@@ -18,6 +18,7 @@ import (
 
 	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/internal/testkit/otlp"
 	"github.com/parallax-run/parallax/internal/trace"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -34,55 +35,11 @@ func (r *receiver) Put(spans ...*tracepb.Span) {
 	r.spans = append(r.spans, spans...)
 }
 
-// byID checks that no span came twice, and gives them by id.
-func (r *receiver) byID(t *testing.T, why string) map[string]*tracepb.Span {
+// tree requires that all that came is one tree.
+func (r *receiver) tree(t *testing.T, why string) []string {
 	t.Helper()
-	all := make(map[string]*tracepb.Span)
-	for _, s := range r.spans {
-		id := hex.EncodeToString(s.SpanId)
-		require.NotContains(t, all, id, "%s: %q came twice", why, s.Name)
-		require.Equal(t, trace.ID("r"), hex.EncodeToString(s.TraceId))
-		require.NotZero(t, s.StartTimeUnixNano, "%s: %q has no start", why, s.Name)
-		require.GreaterOrEqual(t, s.EndTimeUnixNano, s.StartTimeUnixNano, "%s: %q", why, s.Name)
-		all[id] = s
-	}
-	return all
-}
-
-// tree checks that all spans hang together below one root, and gives them as lines, sorted.
-func tree(t *testing.T, all map[string]*tracepb.Span, why string) []string {
-	t.Helper()
-	var lines []string
-	for _, s := range all {
-		path := s.Name
-		for up := s; len(up.ParentSpanId) > 0; {
-			parent := all[hex.EncodeToString(up.ParentSpanId)]
-			require.NotNil(t, parent, "%s: the parent of %q (%s) did not come", why, up.Name, attr(up, "parallax.address"))
-			require.LessOrEqual(t, parent.StartTimeUnixNano, up.StartTimeUnixNano, "%s: %q begins before %q, in which it is", why, up.Name, parent.Name)
-			require.GreaterOrEqual(t, parent.EndTimeUnixNano, up.EndTimeUnixNano, "%s: %q ends after %q, in which it is", why, up.Name, parent.Name)
-			path = parent.Name + attr(parent, "parallax.branch") + " > " + path
-			up = parent
-		}
-		lines = append(lines, path+" "+attr(s, "parallax.branch")+attr(s, "parallax.address"))
-	}
-	slices.Sort(lines)
-	roots := 0
-	for _, l := range lines {
-		if !strings.Contains(l, ">") {
-			roots++
-		}
-	}
-	require.Equal(t, 1, roots, "%s: %v", why, lines)
-	return lines
-}
-
-func attr(s *tracepb.Span, key string) string {
-	for _, kv := range s.Attributes {
-		if kv.Key == key {
-			return kv.Value.GetStringValue()
-		}
-	}
-	return ""
+	require.Equal(t, trace.ID("r"), hex.EncodeToString(r.spans[0].GetTraceId()))
+	return otlp.Tree(t, r.spans, why, "parallax.branch", "parallax.address")
 }
 
 var errDead = errors.New("the host is dead")
@@ -305,7 +262,7 @@ func TestARunThatDiesAndGoesOnIsOneTree(t *testing.T) {
 				tracer, err := h.live(t.Context(), t, p, to, -1)
 				require.NoError(t, err)
 				tracer.Over()
-				want = tree(t, to.byID(t, "undisturbed"), "undisturbed")
+				want = to.tree(t, "undisturbed")
 				facts = -1 - h.left
 			})
 			for kill := range facts {
@@ -329,14 +286,12 @@ func dieAndGoOn(t *testing.T, p *runtime.Program, want []string, facts int) {
 	require.NoError(t, err)
 	tracer.Over()
 	why := fmt.Sprintf("died behind fact %d", facts)
-	got := tree(t, to.byID(t, why), why)
-	var missing []string
-	for _, l := range want {
-		if !slices.Contains(got, l) {
-			missing = append(missing, l)
+	got := to.tree(t, why)
+	for _, way := range want {
+		if !slices.Contains(got, way) {
+			// A call whose outcome was on record, and whose branch had not gone on: its span was not sent yet, and is not made again.
+			require.Contains(t, way[strings.LastIndex(way, ">")+1:], " invoke_agent ", "%s", why)
 		}
 	}
-	if len(missing) > 0 {
-		t.Log(why, "missing:\n"+strings.Join(missing, "\n"))
-	}
+	require.GreaterOrEqual(t, len(got), len(want)-8, "%s", why)
 }
