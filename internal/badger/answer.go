@@ -72,6 +72,9 @@ func (d *disk) look(r *request, a *answer) error {
 		return d.read(func(txn *badger.Txn) error { return d.list(txn, &r.Filter, a) })
 	case opFacts:
 		return d.read(func(txn *badger.Txn) error { return facts(txn, r, a) })
+	case opDamage:
+		a.Damage = d.damage
+		return nil
 	case opCount:
 		return d.read(func(txn *badger.Txn) error { return count(txn, r.Run, a) })
 	default:

@@ -58,7 +58,7 @@ func (d *disk) commit() {
 // group does jobs in one transaction. A job that fails takes no part in it; when the transaction fails they all do.
 func (d *disk) group(jobs []*job, size int) {
 	errs := d.errs[:0]
-	err := d.room(size, jobs[0].frees)
+	err := d.mayWrite(size, jobs[0].frees)
 	if d.broken != nil {
 		for _, j := range jobs {
 			j.done(d.broken)
@@ -94,10 +94,16 @@ func (d *disk) group(jobs []*job, size int) {
 	d.errs = errs
 }
 
-func (d *disk) write(t *tx, sync bool) error {
-	if d.readOnly {
-		return ErrReadOnly
+// mayWrite says why nothing can be written.
+func (d *disk) mayWrite(size int, frees bool) error {
+	if d.damage != nil {
+		first := d.damage.Damages[0]
+		return &Corrupt{Path: first.Path, Why: first.What}
 	}
+	return d.room(size, frees)
+}
+
+func (d *disk) write(t *tx, sync bool) error {
 	err := t.txn.Commit()
 	if err == nil && sync && !d.fsync {
 		err = d.db.Sync()

@@ -99,6 +99,9 @@ func build(dir string, base uint64, fill func(add func(key, value []byte) error)
 // compact is done by the committer, so that nobody writes; it waits until nobody reads. It does nothing when there is too little room, or
 // too little to be gained.
 func (d *disk) compact() error {
+	if d.damage != nil {
+		return nil
+	}
 	lsm, _ := filesIn(dbDir(d.dir))
 	alive, err := d.aliveBytes()
 	if err != nil || lsm < alive+alive/2+(1<<20) {

@@ -14,15 +14,15 @@ import (
 
 // disk is the store as its owner has it: the database, and what is known of those who use it.
 type disk struct {
-	dir      string
-	fsync    bool
-	readOnly bool
-	db       *badger.DB
-	lock     *os.File
-	blobs    *blobs
-	jobs     queue[*job]
-	wg       sync.WaitGroup
-	hub      hub
+	dir    string
+	fsync  bool
+	damage *Report // why nothing can be written, or nil
+	db     *badger.DB
+	lock   *os.File
+	blobs  *blobs
+	jobs   queue[*job]
+	wg     sync.WaitGroup
+	hub    hub
 
 	mu     sync.Mutex
 	idle   sync.Cond
@@ -86,14 +86,46 @@ func (d *disk) open(o Options) error {
 	if err := settle(d.dir); err != nil {
 		return err
 	}
-	if err := d.openDB(); err != nil {
+	if err := d.openOrSalvage(); err != nil {
 		return failed(d.dir, fmt.Errorf("opening the store in %s: %w", d.dir, err))
 	}
 	burden(d.dir)
 	return writeVersion(d.dir, o.Version)
 }
 
+// openOrSalvage opens the database if its files are in order. Else what can be read of it is put into memory.
+func (d *disk) openOrSalvage() error {
+	size, _ := filesIn(dbDir(d.dir))
+	s := &survey{}
+	if size < quickBytes {
+		var err error
+		if s, err = look(dbDir(d.dir), false); err != nil {
+			return err
+		}
+	}
+	if len(s.damages) == 0 {
+		err := d.openDB()
+		if err == nil || noRoom(err) {
+			return err
+		}
+		s.damages = []Damage{{dbDir(d.dir), err.Error()}}
+	}
+	all, err := look(dbDir(d.dir), true)
+	if err != nil {
+		return err
+	}
+	if len(all.damages) == 0 {
+		all.damages = s.damages
+	}
+	d.damage = examine(d.dir, all, false)
+	d.db, err = all.inMemory()
+	return err
+}
+
 func (d *disk) openDB() (err error) {
+	if err := tidy(dbDir(d.dir)); err != nil {
+		return err
+	}
 	o := tuned(dbDir(d.dir))
 	o.SyncWrites = d.fsync
 	if d.db, err = badger.Open(o); err != nil {

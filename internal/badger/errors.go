@@ -15,6 +15,7 @@ var (
 	ErrEnded    = errors.New("the run has ended")
 	ErrReadOnly = errors.New("the store is open for reading only")
 	ErrClosed   = errors.New("the store is closed")
+	ErrFile     = errors.New("this is no whole exported run")
 )
 
 // Held says that a run has a living holder.

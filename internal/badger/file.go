@@ -72,7 +72,7 @@ type frame struct {
 
 // errFile is what is wrong with a file that is no exported run.
 func errFile(why string, args ...any) error {
-	return fmt.Errorf("this is no whole exported run: %s", fmt.Sprintf(why, args...))
+	return fmt.Errorf("%w: %s", ErrFile, fmt.Sprintf(why, args...))
 }
 
 // readFrames reads a file and hands over its frames, but the last. That the checksum is right is known when it returns without an error.

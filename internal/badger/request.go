@@ -14,6 +14,7 @@ const (
 	opRecords               // Filter
 	opRemove
 	opFacts // of Run, or with Tree of its child runs too
+	opDamage // of the store
 	opCount // of facts, child runs included
 	opLease
 	opReclaim // after a hand-over
@@ -31,7 +32,7 @@ const (
 // writes says that it is not for who only reads.
 func (o op) writes() bool {
 	switch o {
-	case opRecord, opRecords, opFacts, opCount, opWatch, opInbox:
+	case opRecord, opRecords, opFacts, opCount, opDamage, opWatch, opInbox:
 		return false
 	default:
 		return true
@@ -68,6 +69,7 @@ type answer struct {
 	Items  []item
 	Found  []found
 	Freed  Freed
+	Damage *Report
 	Msg    Message
 	Change change
 }

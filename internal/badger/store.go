@@ -89,6 +89,16 @@ func Open(dir string, o Options) (*Store, error) {
 // Dir is where the store is.
 func (s *Store) Dir() string { return s.dir }
 
+// Damage says what is wrong with the store, and what is lost; nil when nothing is known to be. A damaged store can only be read until it is
+// repaired.
+func (s *Store) Damage() (*Report, error) {
+	a, err := s.ask(&request{Op: opDamage})
+	if err != nil {
+		return nil, err
+	}
+	return a.Damage, nil
+}
+
 // Put keeps a text once, under its digest. Whoever puts a text says soon which run needs it, or gc takes it away again.
 func (s *Store) Put(text []byte) (digest string, err error) { return s.blobs.put(text) }
 
