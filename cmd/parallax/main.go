@@ -58,8 +58,8 @@ func parallax(args []string) int {
 		return int(cli.PatternFailed)
 	}
 	return cli.Main(ctx, app, args,
-		initialise.NewCmd, run.NewCmd, resume.NewCmd, test.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
-		agents.NewCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, doctor.NewCmd, versioncmd.NewCmd,
+		initialise.NewCmd, run.NewCmd, resume.NewCmd, resume.NewReplayCmd, resume.NewCancelCmd, resume.NewApproveCmd, resume.NewSignalCmd, test.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
+		agents.NewCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, runs.NewGCCmd, doctor.NewCmd, versioncmd.NewCmd,
 	)
 }
 

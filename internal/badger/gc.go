@@ -17,7 +17,7 @@ import (
 // Retention says which ended runs may stay. A zero field sets no bound.
 type Retention struct {
 	MaxAge   time.Duration // since they ended
-	MaxBytes int64         // of all facts and texts together
+	MaxBytes int64         // of all records, facts and texts together
 	MaxRuns  int           // that have ended
 	DryRun   bool          // says what would go, and removes nothing
 }
@@ -152,7 +152,9 @@ func (d *disk) census() (ended []*entry, total int64, err error) {
 			}
 			return nil
 		}))
-		return errorsOr(err, each(txn, []byte{recordKey, 0}, true, func(_, v []byte) error {
+		return errorsOr(err, each(txn, []byte{recordKey, 0}, true, func(k, v []byte) error {
+			of(runOf(k)).bytes += int64(len(k) + len(v))
+			total += int64(len(k) + len(v))
 			r, err := decodeRecord(v, d.blobs, true)
 			if err == nil && r.Status.Final() && r.ID == rootOf(r.ID) {
 				e := of(r.ID)

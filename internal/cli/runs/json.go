@@ -24,10 +24,10 @@ type listed struct {
 	Next    string         `json:"next,omitempty"`
 }
 
-func headOf(r *badger.Record) listed {
+func (o *Options) headOf(r *badger.Record) listed {
 	return listed{
 		Run: r.ID, Pattern: r.Pattern, Status: r.Status, Started: stamp(r.Started), Ended: stamp(r.Ended), Seconds: took(r).Seconds(),
-		Calls: r.Calls, Usage: usage(r.Usage), Holder: r.Holder, Why: r.Why, Next: Next(r),
+		Calls: r.Calls, Usage: usage(r.Usage), Holder: r.Holder, Why: r.Why, Next: o.next(r),
 	}
 }
 
@@ -44,9 +44,9 @@ type shown struct {
 	Tree    *node           `json:"tree"`
 }
 
-func shownOf(r *badger.Record, t *story.Run) shown {
+func (o *Options) shownOf(r *badger.Record, t *story.Run) shown {
 	s := shown{
-		listed: headOf(r), Program: r.Version, Digest: r.Digest, Root: r.Root, Seed: r.Seed,
+		listed: o.headOf(r), Program: r.Version, Digest: r.Digest, Root: r.Root, Seed: r.Seed,
 		Inputs: r.Inputs, Result: r.Result, Error: events.ErrorOf(r.Error), Tree: nodeOf(t.Root),
 	}
 	s.Calls, s.Usage = t.Root.Calls, usage(t.Root.Usage)

@@ -122,7 +122,7 @@ func (o *Options) print(s *badger.Store, list []badger.Record) error {
 			return err
 		}
 		if o.JSON {
-			if err := cli.JSON(o.App, headOf(r)); err != nil {
+			if err := cli.JSON(o.App, o.headOf(r)); err != nil {
 				return err
 			}
 			continue
@@ -154,7 +154,7 @@ func (o *Options) advise(list []badger.Record, more bool) {
 		for i := range list {
 			if list[i].Status == s {
 				if n++; n == 1 {
-					first = Next(&list[i])
+					first = o.next(&list[i])
 				}
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	return &desk{t: t, state: t.TempDir() + "/state", dir: t.TempDir()}
+	return &desk{t: t, state: t.TempDir() + "/parallax", dir: t.TempDir()}
 }
 
 // outcome is how a command line ended.
@@ -48,11 +49,10 @@ func (d *desk) in(ctx context.Context, in *strings.Reader, args ...string) outco
 	d.t.Helper()
 	var stdout, stderr bytes.Buffer
 	app := &cli.App{In: in, Out: &stdout, Err: &stderr, Dir: d.dir, Version: "1.2.3", LookupEnv: func(name string) (string, bool) {
-		v, ok := map[string]string{"HOME": d.dir, "NO_COLOR": "1"}[name]
+		v, ok := map[string]string{"HOME": d.dir, "XDG_STATE_HOME": filepath.Dir(d.state), "NO_COLOR": "1"}[name]
 		return v, ok
 	}}
-	args = append(args, "--state", d.state)
-	exit := cli.Main(ctx, app, args, runs.NewCmd)
+	exit := cli.Main(ctx, app, args, runs.NewCmd, runs.NewGCCmd)
 	return outcome{cli.Exit(exit), stdout.String(), stderr.String()}
 }
 

@@ -35,7 +35,7 @@ func (o *Options) remove(ids []string) error {
 		for i, id := range ids {
 			r, err := find(s, id)
 			if list[i] = r; err == nil && r.Holder != 0 {
-				err = busy(&badger.Held{Run: r.ID, By: r.Holder})
+				err = o.busy(&badger.Held{Run: r.ID, By: r.Holder})
 			}
 			errs = append(errs, err)
 		}
@@ -47,16 +47,16 @@ func (o *Options) remove(ids []string) error {
 		}
 		for i := range list {
 			if err := s.Remove(list[i].ID); err != nil && !errors.Is(err, badger.ErrNotFound) { // one may be named twice
-				return busy(err)
+				return o.busy(err)
 			}
 		}
 		return nil
 	})
 }
 
-func busy(err error) error {
+func (o *Options) busy(err error) error {
 	if e, ok := errors.AsType[*badger.Held](err); ok {
-		return cli.Usagef("parallax cancel "+e.Run+" ends it", "run %s goes on in process %d and cannot be removed", e.Run, e.By)
+		return cli.Usagef(o.command("cancel "+e.Run)+" ends it", "run %s goes on in process %d and cannot be removed", e.Run, e.By)
 	}
 	return err
 }

@@ -33,7 +33,7 @@ func NewCmd(app *cli.App) *cobra.Command {
 		Long: `List the runs that are kept, newest first, and look at them. A run is kept when it was started by parallax run --keep, or where parallax.toml
 has a directory under [state]. The beginning of an id is enough where it is clear which run is meant.`,
 		Example: "  parallax runs\n  parallax runs show 20260504-101112-k2f7qa\n  parallax runs watch 2026",
-	}, listCmd(o), showCmd(o), watchCmd(o), removeCmd(o), reportCmd(o))
+	}, listCmd(o), showCmd(o), watchCmd(o), exportCmd(o), importCmd(o), removeCmd(o), reportCmd(o))
 	unknown := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
@@ -47,16 +47,24 @@ has a directory under [state]. The beginning of an id is enough where it is clea
 	return cmd
 }
 
-// Next is what a person does to go on with a run; "" when it has ended.
-func Next(r *badger.Record) string {
+// next is the command that goes on with a run; "" when it has ended.
+func (o *Options) next(r *badger.Record) string {
 	switch r.Status {
 	case badger.Running:
-		return "parallax runs watch " + r.ID
+		return o.command("runs watch " + r.ID)
 	case badger.Suspended, badger.Lost:
-		return "parallax resume " + r.ID
+		return o.command("resume " + r.ID)
 	case badger.Done, badger.Failed, badger.Cancelled:
 	}
 	return ""
+}
+
+// command is a command line for the same store.
+func (o *Options) command(args string) string {
+	if o.Keep.State != "" {
+		args += " --state " + o.Keep.State
+	}
+	return "parallax " + args
 }
 
 // took is how long a run has been going on, or went on.

@@ -40,7 +40,7 @@ func (o *Options) show(id string) error {
 			return err
 		}
 		if o.JSON {
-			return cli.JSON(o.App, shownOf(&r, t))
+			return cli.JSON(o.App, o.shownOf(&r, t))
 		}
 		return o.page(&r, t)
 	})
@@ -68,7 +68,7 @@ func (o *Options) page(r *badger.Record, t *story.Run) error {
 		}
 		p.color = paint(o.App.LookupEnv)
 	}
-	p.head(r, t)
+	p.head(r, t, o.next(r))
 	p.value("input", r.Inputs)
 	fmt.Fprintf(p, "\ntree\n")
 	branches := maxBranches
@@ -85,7 +85,7 @@ func (o *Options) page(r *badger.Record, t *story.Run) error {
 	return p.Flush()
 }
 
-func (p *page) head(r *badger.Record, t *story.Run) {
+func (p *page) head(r *badger.Record, t *story.Run, next string) {
 	fmt.Fprintf(p, "run %s: %s\n", r.ID, r.Status)
 	line := func(name, text string) {
 		if text != "" {
@@ -105,7 +105,7 @@ func (p *page) head(r *badger.Record, t *story.Run) {
 	if r.Status == badger.Suspended {
 		line("why", r.Why)
 	}
-	line("next", Next(r))
+	line("next", next)
 }
 
 func totals(t *story.Run) string {

@@ -146,7 +146,7 @@ func (o *Options) watched(ctx context.Context, w *watcher, err error) error {
 	}
 	if r == nil {
 		w.screen.Close()
-		fmt.Fprintf(o.App.Err, "the run goes on: parallax runs watch %s follows it again, parallax cancel %s ends it\n", w.run, w.run)
+		fmt.Fprintf(o.App.Err, "the run goes on: %s follows it again, %s ends it\n", o.command("runs watch "+w.run), o.command("cancel "+w.run))
 		if ctx.Err() == nil {
 			return errors.New("the store told of no more changes")
 		}
@@ -162,7 +162,7 @@ func (o *Options) watched(ctx context.Context, w *watcher, err error) error {
 	case badger.Cancelled:
 		return &cli.Told{Code: cli.Stopped}
 	case badger.Suspended, badger.Lost:
-		fmt.Fprintf(o.App.Err, "%sgo on with %s\n", why(r), Next(r))
+		fmt.Fprintf(o.App.Err, "%sgo on with %s\n", why(r), o.next(r))
 		return &cli.Told{Code: cli.Suspended}
 	case badger.Done, badger.Running:
 	}
