@@ -82,8 +82,7 @@ func (d *disk) open(o Options) error {
 	if err := checkVersion(d.dir); err != nil {
 		return err
 	}
-	relieve(d.dir)
-	if err := settle(d.dir); err != nil {
+	if err := errors.Join(settle(d.dir), roomToOpen(d.dir)); err != nil {
 		return err
 	}
 	if err := d.openOrSalvage(); err != nil {

@@ -18,6 +18,7 @@ type link struct {
 	wire    *wire
 	out     queue[*request]
 	wg      sync.WaitGroup
+	owner   int // its process id
 
 	mu   sync.Mutex
 	last uint64
@@ -44,6 +45,7 @@ func dial(ctx context.Context, dir, version string, self *holder) (*link, error)
 	if other.Protocol != protocol {
 		return nil, errors.Join(&Mixed{Dir: dir, Version: other.Version, PID: other.Holder.PID}, conn.Close())
 	}
+	l.owner = other.Holder.PID
 	return l, nil
 }
 

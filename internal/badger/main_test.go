@@ -35,6 +35,9 @@ func work(task string) int {
 	dir := os.Getenv("STORE_TEST_DIR")
 	do := map[string]func(dir string, words []string) error{"hold": hold, "write": write}[words[0]]
 	if do == nil {
+		do = systemTasks()[words[0]]
+	}
+	if do == nil {
 		fmt.Fprintln(os.Stderr, "there is no task", task)
 		return 2
 	}

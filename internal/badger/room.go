@@ -13,6 +13,7 @@ import (
 const (
 	spareRoom = 24 << 20 // bytes that must be free before anything is written
 	scantRoom = 4 << 20  // the same for what makes room
+	openRoom  = 1 << 20  // the same for opening the database
 	ballast   = 16 << 20 // bytes of the file
 )
 
@@ -35,7 +36,20 @@ func (d *disk) room(size int, frees bool) error {
 	if !ok || free >= need {
 		return nil
 	}
-	return &Full{Path: d.dir, Err: fmt.Errorf("%w: %d MiB are left and %d are needed", syscall.ENOSPC, free>>20, need>>20)}
+	return scarce(d.dir, free, need)
+}
+
+func scarce(dir string, free, need uint64) error {
+	return &Full{Path: dir, Err: fmt.Errorf("%w: %d MiB are left and %d are needed", syscall.ENOSPC, free>>20, (need+1<<20-1)>>20)}
+}
+
+// roomToOpen says whether the database can be opened at all.
+func roomToOpen(dir string) error {
+	relieve(dir)
+	if free, ok := freeBytes(dir); ok && free < openRoom {
+		return scarce(dir, free, openRoom)
+	}
+	return nil
 }
 
 // relieve gives up the ballast if the disk is full.
