@@ -262,15 +262,26 @@ func nextOf(e *local.NeedsPerson) string {
 	return "approve %s CHOICE"
 }
 
+// PosOf is where the script was when trouble of the host, or a record that did not fit, ended the run: file:line:col, or "".
+func PosOf(err error) string {
+	if host, ok := errors.AsType[*runtime.HostError](err); ok {
+		if at := innermost(host.Trace); at != "" {
+			return at
+		}
+	}
+	if e, ok := errors.AsType[*local.Diverged](err); ok {
+		return e.Pos
+	}
+	if e, ok := errors.AsType[*local.Beyond](err); ok {
+		return e.Pos
+	}
+	return ""
+}
+
 // diverged tells where a run asks for something else than its record has.
 func diverged(e *local.Diverged, err error, excerpt Excerpts) Failure {
 	f := Failure{Exit: PatternFailed, What: "the run went another way than before", Hint: "parallax replay --from starts a new run that does what follows anew"}
-	pos := e.Pos
-	if host, ok := errors.AsType[*runtime.HostError](err); ok {
-		if at := innermost(host.Trace); at != "" {
-			pos = at
-		}
-	}
+	pos := PosOf(err)
 	if pos != "" && excerpt != nil {
 		f.What = excerpt(pos, f.What)
 	}

@@ -56,6 +56,15 @@ func Resume(s *badger.Store, id string) (*Session, error) {
 	return &Session{ID: id, Store: s, Lease: l, taken: Signals(family), again: true}, nil
 }
 
+// Take takes a run to end it, without going on with it.
+func Take(s *badger.Store, id string) (*Session, error) {
+	l, err := s.Lease(id)
+	if err != nil {
+		return nil, err
+	}
+	return &Session{ID: id, Store: s, Lease: l}, nil
+}
+
 // Signal is a signal to a run.
 type Signal struct {
 	Name  string

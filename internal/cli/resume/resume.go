@@ -109,6 +109,19 @@ func (o *Options) over(r *badger.Record) error {
 
 // Restore makes the pattern of a kept run again, from the texts that it had when it began, with the agents of its manifest as it is now.
 func Restore(app *cli.App, store *badger.Store, r *badger.Record, agents string) (*project.Project, error) {
+	loaded, err := restored(app, store, r)
+	if err != nil {
+		return nil, err
+	}
+	m, err := manifestOf(app, r, agents)
+	if err != nil {
+		return nil, err
+	}
+	return &project.Project{Manifest: m, Loaded: loaded}, nil
+}
+
+// restored compiles the texts that a run recorded.
+func restored(app *cli.App, store *badger.Store, r *badger.Record) (*pattern.Loaded, error) {
 	if r.ABI != runtime.ABI {
 		return nil, &cli.UsageError{
 			Message: fmt.Sprintf("run %s was started by parallax %s, whose language (%s) is not that of this one (%s)", r.ID, r.Version, r.ABI, runtime.ABI),
@@ -123,15 +136,7 @@ func Restore(app *cli.App, store *badger.Store, r *badger.Record, agents string)
 		}
 		sources[name] = string(text)
 	}
-	loaded, err := pattern.Restore(sources, r.Name, r.Root, app.Environment(), project.PatternOptions(app))
-	if err != nil {
-		return nil, err
-	}
-	m, err := manifestOf(app, r, agents)
-	if err != nil {
-		return nil, err
-	}
-	return &project.Project{Manifest: m, Loaded: loaded}, nil
+	return pattern.Restore(sources, r.Name, r.Root, app.Environment(), project.PatternOptions(app))
 }
 
 // manifestOf is the manifest of a run as it is now.

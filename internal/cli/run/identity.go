@@ -11,8 +11,8 @@ import (
 	"github.com/parallax-run/parallax/internal/cli"
 )
 
-// identify gives the run a name and a seed where the command line gives none.
-func (o *Options) identify() error {
+// Identify gives the run a name and a seed where the command line gives none.
+func (o *Options) Identify() error {
 	if o.ID == "" {
 		o.ID = newID(time.Now())
 	} else if ok, _ := regexp.MatchString(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`, o.ID); !ok {

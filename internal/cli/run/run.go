@@ -133,7 +133,7 @@ func (o *Options) Reported(err error) error {
 }
 
 func (o *Options) prepareAndRun(ctx context.Context) error {
-	if err := o.identify(); err != nil {
+	if err := o.Identify(); err != nil {
 		return err
 	}
 	p, err := project.Open(o.App, o.Pattern, o.Agents)
@@ -158,7 +158,7 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 		return err
 	}
 	defer store.Close()
-	j.Begin = func() (*keep.Session, error) { return o.begin(store, p, j) }
+	j.Begin = func() (*keep.Session, error) { return o.Begin(store, p, j) }
 	return o.Execute(ctx, p, j)
 }
 

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/parallax-run/parallax/internal/badger"
@@ -67,8 +68,38 @@ func (o *Options) suspended(err error) error {
 	return &cli.SuspendedError{Run: o.ID, State: o.Keep.State, Err: err}
 }
 
-// begin makes the record of the run.
-func (o *Options) begin(store *badger.Store, p *project.Project, j *Job) (*keep.Session, error) {
+// Replay does a run again from its record and shows it. judged sees how it ended, and says what to make of that.
+func (o *Options) Replay(ctx context.Context, p *project.Project, j *Job, record local.Keeper, judged func(runtime.Payload, error) error) error {
+	sinks, err := o.sinks(nil)
+	if err != nil {
+		return err
+	}
+	defer sinks.close()
+	eng := &local.Engine{
+		Agents: Nobody{}, Budget: j.Bounds.Budget, Open: p.Loaded.Open, Keep: record, Replay: true, Emit: sinks.emit(),
+	}
+	result, err := eng.Run(ctx, local.Run{
+		ID: o.ID, Program: p.Loaded.Program, Inputs: j.Inputs, Config: runtime.Config{Limits: j.Bounds.Limits, Seed: o.Seed},
+	})
+	return o.finish(sinks, result, p.Sourced(judged(result, err)))
+}
+
+// Nobody is the agents of a replay, which asks none.
+type Nobody struct{}
+
+// Call implements local.Agents.
+func (Nobody) Call(_ context.Context, c runtime.Call) (runtime.Answer, error) {
+	return runtime.Answer{}, fmt.Errorf("agent %q was to be asked in a replay", c.Agent)
+}
+
+// Info implements local.Agents.
+func (Nobody) Info(string) (runtime.AgentInfo, bool) { return runtime.AgentInfo{}, false }
+
+// Lookup implements local.Agents.
+func (Nobody) Lookup(string) []runtime.AgentInfo { return nil }
+
+// Begin makes the record of the run.
+func (o *Options) Begin(store *badger.Store, p *project.Project, j *Job) (*keep.Session, error) {
 	prog := p.Loaded.Program
 	r := badger.Record{
 		ID: o.ID, Pattern: o.Pattern, Name: prog.Name, Digest: prog.Digest, ABI: runtime.ABI, Version: o.App.Version, Root: p.Loaded.Root,

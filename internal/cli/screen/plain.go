@@ -83,6 +83,9 @@ func (n *narrator) course(e *runtime.Event) string {
 
 // passing tells one event.
 func (n *narrator) passing(e *runtime.Event) string {
+	if e.Past {
+		return n.past(e)
+	}
 	at := n.faint(" (" + e.Addr.String() + ")")
 	switch e.Kind {
 	case runtime.RunStarted:
@@ -126,6 +129,20 @@ func (n *narrator) passing(e *runtime.Event) string {
 	default:
 		return ""
 	}
+}
+
+// past tells in short what had happened before the run was resumed.
+func (n *narrator) past(e *runtime.Event) string {
+	if e.Kind == runtime.AgentCalled || e.Kind == runtime.BranchStarted {
+		return ""
+	}
+	now := *e
+	now.Past = false
+	text := n.passing(&now)
+	if text == "" {
+		return ""
+	}
+	return n.faint("before: ") + text
 }
 
 func (n *narrator) took(e *runtime.Event) string {

@@ -1,0 +1,236 @@
+package resume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/parallax-run/parallax/internal/badger"
+	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/input"
+	"github.com/parallax-run/parallax/internal/cli/keep"
+	"github.com/parallax-run/parallax/internal/cli/project"
+	"github.com/parallax-run/parallax/internal/cli/run"
+	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// replay is the command line of `parallax replay`.
+type replay struct {
+	run.Options // ID is that of the run that is replayed
+
+	against string // file of the pattern to replay with, "" for the run's own
+	from    string // address from which a new run goes its own way
+	newID   string
+}
+
+// NewReplayCmd makes `parallax replay`.
+func NewReplayCmd(app *cli.App) *cobra.Command {
+	o := &replay{Options: run.Options{App: app}}
+	cmd := &cobra.Command{
+		Use:   "replay RUN",
+		Short: "Do a kept run again from its record, without calling agents",
+		Long: `Do a kept run again from its record: no agent is called, nothing is waited for, and the result is the same. A run that was broken off is told as
+far as it came.
+
+--against FILE replays with another version of the pattern, and says whether that asks for the same at the same addresses: then a run
+that is under way could go on with it. --from ADDRESS begins a new kept run that has what came before the address, and does the rest anew; with
+--against it does so with the other version.`,
+		Example: `  parallax replay 2026
+  parallax replay 2026 --against review.star
+  parallax replay 2026 --from 4.2/1`,
+		Args: cli.Args(1, 1, "one run"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.ID = args[0]
+			return o.Reported(o.do(cmd.Context()))
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.against, "against", "", "`FILE` of a pattern to replay with")
+	f.StringVar(&o.from, "from", "", "begin a new run that goes its own way from this `ADDRESS`")
+	f.StringVar(&o.newID, "id", "", "with --from: `name` of the new run; else one is made")
+	f.StringVar(&o.Agents, "agents", "", "with --from: `FILE` with [agents] that replace and join those of parallax.toml")
+	f.BoolVar(&o.Wait, "wait", false, "with --from: stay when a person or a signal is needed")
+	f.DurationVar(&o.Timeout, "timeout", 0, "with --from: end the run after this `duration`")
+	f.StringVar(&o.Events, "events", "", "write every event as a line of JSON to `FILE`, - being standard output")
+	f.BoolVar(&o.JSON, "json", false, "print one line of JSON")
+	f.BoolVarP(&o.Quiet, "quiet", "q", false, "show only the result, and errors")
+	o.Keep.Flags(f)
+	o.Keep.WritingFlags(f)
+	return cmd
+}
+
+func (o *replay) do(ctx context.Context) error {
+	store, err := o.Keep.OpenHere(o.App)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	r, err := store.Record(o.ID)
+	if err != nil {
+		return err
+	}
+	if r.Parent != "" {
+		return cli.Usagef("parallax replay "+r.Parent, "%s is a child run: it is replayed with the run that asked for it", r.ID)
+	}
+	o.ID, o.Seed = r.ID, r.Seed
+	p, err := o.project(store, &r)
+	if err != nil {
+		return err
+	}
+	j := &run.Job{Inputs: r.Inputs, Bounds: input.Bounds{Limits: r.Limits, Budget: r.Budget}}
+	if err := p.Loaded.Program.Bind(j.Inputs); err != nil {
+		return p.Sourced(err)
+	}
+	switch {
+	case o.from != "":
+		return o.fork(ctx, store, &r, p, j)
+	case o.against != "":
+		return o.compare(ctx, store, &r, p, j)
+	}
+	return o.again(ctx, store, &r, p, j)
+}
+
+// project is the pattern that is replayed: the run's own, or that of --against. Agents matter only where there is a new run.
+func (o *replay) project(store *badger.Store, r *badger.Record) (*project.Project, error) {
+	if o.against != "" {
+		return project.Open(o.App, o.against, o.Agents)
+	}
+	if o.from != "" {
+		return Restore(o.App, store, r, o.Agents)
+	}
+	loaded, err := restored(o.App, store, r)
+	return &project.Project{Loaded: loaded, Manifest: &manifest.Manifest{}}, err
+}
+
+// again replays a run with its own pattern.
+func (o *replay) again(ctx context.Context, store *badger.Store, r *badger.Record, p *project.Project, j *run.Job) error {
+	return o.Replay(ctx, p, j, keep.Record{Facts: store}, func(result runtime.Payload, err error) error {
+		if _, ends := errors.AsType[*local.Beyond](err); ends {
+			return o.unfinished(r, err)
+		}
+		if err == nil && r.Status == badger.Done && result.String() != r.Result.String() {
+			return fmt.Errorf("the replay of run %s gives another result than the run did: parallax runs show %s has that", r.ID, r.ID)
+		}
+		return err
+	})
+}
+
+// unfinished is what a replay ends in that came to the end of the record.
+func (o *replay) unfinished(r *badger.Record, err error) error {
+	switch {
+	case r.Status.Final() && r.Error != nil:
+		return r.Error // it ended of something that no fact tells: somebody cancelled it, or its time was up
+	case r.Status.Final():
+		return fmt.Errorf("the record of run %s is not whole: %w", r.ID, err)
+	}
+	return &cli.SuspendedError{Run: r.ID, State: o.Keep.State, Err: err}
+}
+
+// verdict is what --against finds.
+type verdict struct {
+	Run        string `json:"run"`
+	Against    string `json:"against"`
+	Safe       bool   `json:"safe"`
+	SameResult *bool  `json:"same_result,omitempty"` // where the run had one
+	Address    string `json:"address,omitempty"`     // of the first difference, or from where the run would go on
+	In         string `json:"in,omitempty"`          // run or child run of the address
+	Recorded   string `json:"recorded,omitempty"`
+	Asked      string `json:"asked,omitempty"`
+	Pos        string `json:"pos,omitempty"`
+}
+
+// compare says whether another version of the pattern asks for the same.
+func (o *replay) compare(ctx context.Context, store *badger.Store, r *badger.Record, p *project.Project, j *run.Job) error {
+	eng := &local.Engine{
+		Agents: run.Nobody{}, Budget: j.Bounds.Budget, Open: p.Loaded.Open, Keep: keep.Record{Facts: store}, Replay: true,
+	}
+	result, err := eng.Run(ctx, local.Run{
+		ID: r.ID, Program: p.Loaded.Program, Inputs: j.Inputs, Config: runtime.Config{Limits: j.Bounds.Limits, Seed: r.Seed},
+	})
+	v := verdict{Run: r.ID, Against: o.against, Safe: true}
+	if other, ok := errors.AsType[*local.Diverged](err); ok {
+		v.Safe, v.Address, v.In, v.Recorded, v.Asked, v.Pos = false, other.Addr.String(), other.Run, other.Recorded, other.Asked, cli.PosOf(err)
+	} else if more, ok := errors.AsType[*local.Beyond](err); ok {
+		v.Address, v.In, v.Asked, v.Pos = more.Addr.String(), more.Run, more.Asked, cli.PosOf(err)
+		if r.Status == badger.Done || r.Status == badger.Failed && r.Error != nil && r.Error.Code != runtime.Limit {
+			v.Safe, v.Recorded = false, "nothing more"
+			err = &local.Diverged{Run: more.Run, Addr: more.Addr, Recorded: v.Recorded, Asked: more.Asked, Pos: v.Pos}
+		}
+	} else if err != nil && !is[*runtime.Error](err) {
+		return p.Sourced(err)
+	} else if r.Status == badger.Done {
+		same := err == nil && result.String() == r.Result.String()
+		v.SameResult = &same
+	}
+	return o.judge(&v, p, err)
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+// judge tells the verdict.
+func (o *replay) judge(v *verdict, p *project.Project, err error) error {
+	if o.JSON {
+		if lost := cli.JSON(o.App, v); lost != nil || v.Safe {
+			return lost
+		}
+		return &cli.Told{Code: cli.Tell(o.App, p.Sourced(err))}
+	}
+	if !v.Safe {
+		return p.Sourced(err)
+	}
+	fmt.Fprintf(o.App.Out, "safe: %s asks for the same at the same addresses as run %s did%s\n", v.Against, v.Run, v.rest())
+	return nil
+}
+
+func (v *verdict) rest() string {
+	switch {
+	case v.Address != "":
+		return ", and goes on at " + v.Address
+	case v.SameResult != nil && !*v.SameResult:
+		return "; its result is another one"
+	}
+	return ""
+}
+
+// fork begins a new run that has what came before an address.
+func (o *replay) fork(ctx context.Context, store *badger.Store, r *badger.Record, p *project.Project, j *run.Job) error {
+	at, ok := runtime.ParseAddress(o.from)
+	family, err := keep.Family(store, r.ID)
+	if err != nil {
+		return err
+	}
+	if !ok || !slices.ContainsFunc(family[0].Facts, func(f runtime.Fact) bool { return f.Addr == at && at.N > 0 }) {
+		return cli.Usagef("parallax runs show "+r.ID+" has the addresses", "there is nothing at %q in the record of run %s", o.from, r.ID)
+	}
+	if err := p.Missing(); err != nil {
+		return err
+	}
+	if j.Timeout, err = o.TimeoutOf(p.Manifest); err != nil {
+		return err
+	}
+	o.ID = o.newID
+	if err := o.Identify(); err != nil {
+		return err
+	}
+	o.Pattern = r.Pattern
+	if o.against != "" {
+		o.Pattern = o.against
+	}
+	j.Begin = func() (*keep.Session, error) {
+		s, err := o.Begin(store, p, j)
+		if err != nil {
+			return nil, err
+		}
+		return s, s.Append(keep.Before(family, at, o.ID, time.Now()))
+	}
+	return o.Execute(ctx, p, j)
+}

@@ -1,0 +1,318 @@
+package resume
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/parallax-run/parallax/internal/badger"
+	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/keep"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// message is what commands share that send something to a run.
+type message struct {
+	app  *cli.App
+	keep keep.Options
+	json bool
+	run  string // its id, or the beginning of it
+}
+
+// sent is the line that --json prints.
+type sent struct {
+	Run     string          `json:"run"`
+	Status  badger.Status   `json:"status"`
+	Live    bool            `json:"live"` // a process goes on with the run and gets the message now
+	Kind    string          `json:"kind"`
+	Address string          `json:"address,omitempty"`
+	Name    string          `json:"name,omitempty"`
+	Value   runtime.Payload `json:"value,omitempty"`
+}
+
+func (m *message) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&m.json, "json", false, "print one line of JSON: run, status, and what was sent")
+	m.keep.Flags(cmd.Flags())
+}
+
+// open gives the store and the record of the run, which has not ended.
+func (m *message) open() (*badger.Store, badger.Record, error) {
+	store, err := m.keep.OpenHere(m.app)
+	if err != nil {
+		return nil, badger.Record{}, err
+	}
+	r, err := store.Record(m.run)
+	if err == nil && r.Parent != "" {
+		if r, err = store.Record(r.Parent); err == nil {
+			m.run = r.ID
+		}
+	}
+	if err == nil && r.Status.Final() {
+		err = &cli.UsageError{Message: fmt.Sprintf("run %s has ended: %s", r.ID, r.Status), Hint: "parallax runs show " + r.ID + " tells how"}
+	}
+	if err != nil {
+		return nil, r, errors.Join(err, store.Close())
+	}
+	return store, r, nil
+}
+
+// tell says what was sent, and what the run does about it.
+func (m *message) tell(r *badger.Record, out sent, what string) error {
+	out.Run, out.Status, out.Live = r.ID, r.Status, r.Holder != 0
+	if m.json {
+		return cli.JSON(m.app, out)
+	}
+	next := "process " + fmt.Sprint(r.Holder) + " goes on with it"
+	if r.Holder == 0 {
+		next = (&cli.SuspendedError{Run: r.ID, State: m.keep.State}).Command("resume %s") + " goes on with it"
+	}
+	fmt.Fprintf(m.app.Err, "%s; %s\n", what, next)
+	return nil
+}
+
+// who is the person at the keyboard, as records name them.
+func who(app *cli.App) string {
+	for _, v := range []string{"USER", "LOGNAME", "USERNAME"} {
+		if name := app.Getenv(v); name != "" {
+			return name
+		}
+	}
+	return "somebody"
+}
+
+// object makes canonical JSON of fields.
+func object(fields map[string]string) (runtime.Payload, error) {
+	raw, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	return runtime.Canonical(raw)
+}
+
+// NewSignalCmd makes `parallax signal`.
+func NewSignalCmd(app *cli.App) *cobra.Command {
+	m := &message{app: app}
+	cmd := &cobra.Command{
+		Use:   "signal RUN NAME [JSON]",
+		Short: "Send a signal to a run that waits for it, now or later",
+		Long: `Send a signal to a kept run: wait_for(NAME) takes it. Signals of one name are taken in the order in which they were sent, each once. A run that is
+suspended takes it when it is resumed. The value is JSON, null unless given.`,
+		Example: `  parallax signal 2026 go
+  parallax signal 2026 limits '{"cost": 5}'`,
+		Args: cli.Args(2, 3, "a run, the signal's name and its value"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			m.run = args[0]
+			text := "null"
+			if len(args) == 3 {
+				text = args[2]
+			}
+			return m.signal(args[1], text)
+		},
+	}
+	m.flags(cmd)
+	return cmd
+}
+
+func (m *message) signal(name, text string) error {
+	value, err := runtime.Canonical([]byte(text))
+	if err != nil {
+		return cli.Usagef(`quote strings twice, as in '"text"'`, "the value of the signal %s is not JSON: %s", name, text)
+	}
+	store, r, err := m.open()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if err := store.Send(r.ID, badger.Message{Kind: keep.SignalMessage, Name: name, Value: value}); err != nil {
+		return err
+	}
+	return m.tell(&r, sent{Kind: keep.SignalMessage, Name: name, Value: value}, fmt.Sprintf("the signal %q is on its way to run %s", name, r.ID))
+}
+
+// NewCancelCmd makes `parallax cancel`.
+func NewCancelCmd(app *cli.App) *cobra.Command {
+	m := &message{app: app}
+	cmd := &cobra.Command{
+		Use:     "cancel RUN",
+		Short:   "End a run for good",
+		Long:    `End a kept run for good, wherever it runs: its agents are stopped, and it cannot be resumed. Ctrl-C only suspends it.`,
+		Example: "  parallax cancel 20260504-101112-k2f7qa",
+		Args:    cli.Args(1, 1, "one run"),
+		RunE:    func(_ *cobra.Command, args []string) error { m.run = args[0]; return m.cancel() },
+	}
+	m.flags(cmd)
+	return cmd
+}
+
+func (m *message) cancel() error {
+	store, r, err := m.open()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	by, err := object(map[string]string{"by": who(m.app)})
+	if err != nil {
+		return err
+	}
+	if r.Holder == 0 {
+		return m.cancelIdle(store, &r, by)
+	}
+	if err := store.Send(r.ID, badger.Message{Kind: keep.CancelMessage, Value: by}); err != nil {
+		return err
+	}
+	if m.json {
+		return m.tell(&r, sent{Kind: keep.CancelMessage, Value: by}, "")
+	}
+	fmt.Fprintf(m.app.Err, "run %s is being cancelled by process %d, which goes on with it\n", r.ID, r.Holder)
+	return nil
+}
+
+// cancelIdle ends a run with which nobody goes on.
+func (m *message) cancelIdle(store *badger.Store, r *badger.Record, by runtime.Payload) error {
+	s, err := keep.Take(store, r.ID)
+	if err != nil {
+		return err
+	}
+	if err := s.End(nil, keep.Cancelled(by), keep.Took{Calls: r.Calls, Usage: r.Usage}); err != nil {
+		return err
+	}
+	r.Status = badger.Cancelled
+	if m.json {
+		return m.tell(r, sent{Kind: keep.CancelMessage, Value: by}, "")
+	}
+	fmt.Fprintf(m.app.Err, "run %s is cancelled\n", r.ID)
+	return nil
+}
+
+// approval is the command line of `parallax approve`.
+type approval struct {
+	message
+	address, choice, comment string
+}
+
+// NewApproveCmd makes `parallax approve`.
+func NewApproveCmd(app *cli.App) *cobra.Command {
+	a := &approval{message: message{app: app}}
+	cmd := &cobra.Command{
+		Use:   "approve RUN [[ADDRESS] CHOICE]",
+		Short: "Decide what a run waits for a person to decide",
+		Long: `Decide what a kept run waits for: CHOICE is one of the options that approve(...) gave. Without one, all that waits is listed. ADDRESS says which is
+meant where several wait. A run that is suspended learns of it when it is resumed.`,
+		Example: `  parallax approve 2026
+  parallax approve 2026 reject --comment "not on a Friday"
+  parallax approve 2026 3.0/2 approve`,
+		Args: cli.Args(1, 3, "a run, an address and a choice"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			a.run = args[0]
+			switch len(args) {
+			case 1:
+				return a.list()
+			case 2:
+				a.choice = args[1]
+			case 3:
+				a.address, a.choice = args[1], args[2]
+			}
+			return a.decide()
+		},
+	}
+	cmd.Flags().StringVar(&a.comment, "comment", "", "`text` for the pattern and the record")
+	a.flags(cmd)
+	return cmd
+}
+
+// waiting gives what the run waits for people to decide.
+func waiting(store *badger.Store, run string) ([]keep.Waiting, error) {
+	family, err := keep.Family(store, run)
+	if err != nil {
+		return nil, err
+	}
+	return keep.Approvals(family), nil
+}
+
+func (a *approval) list() error {
+	store, r, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	list, err := waiting(store, r.ID)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return cli.JSON(a.app, list)
+	}
+	if len(list) == 0 {
+		fmt.Fprintf(a.app.Err, "run %s waits for nobody's decision\n", r.ID)
+		return nil
+	}
+	for _, w := range list {
+		fmt.Fprintf(a.app.Out, "%s  %q  %s\n", w.Address, w.Title, strings.Join(w.Options, " | "))
+	}
+	return nil
+}
+
+func (a *approval) decide() error {
+	store, r, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	list, err := waiting(store, r.ID)
+	if err != nil {
+		return err
+	}
+	w, err := a.meant(r.ID, list)
+	if err != nil {
+		return err
+	}
+	value, err := object(map[string]string{"by": who(a.app), "choice": a.choice, "comment": a.comment})
+	if err != nil {
+		return err
+	}
+	if err := store.Send(w.Run, badger.Message{Kind: keep.DecisionMessage, Addr: w.At, Value: value}); err != nil {
+		return err
+	}
+	out := sent{Kind: keep.DecisionMessage, Address: w.Address, Name: w.Title, Value: value}
+	return a.tell(&r, out, fmt.Sprintf("%q is decided in run %s: %s", w.Title, r.ID, a.choice))
+}
+
+// meant finds the approval that is to be decided, and sees to it that the choice is one of its options.
+func (a *approval) meant(run string, list []keep.Waiting) (keep.Waiting, error) {
+	if a.address != "" {
+		all := list
+		list = slices.DeleteFunc(slices.Clone(all), func(w keep.Waiting) bool { return w.Address != a.address })
+		if len(list) == 0 {
+			return keep.Waiting{}, cli.Usagef(waits(all), "run %s waits for nobody's decision at %s", run, a.address)
+		}
+	}
+	switch {
+	case len(list) == 0:
+		return keep.Waiting{}, cli.Usagef("parallax runs show "+run+" tells what it does", "run %s waits for nobody's decision", run)
+	case len(list) > 1:
+		return keep.Waiting{}, cli.Usagef("give an address: parallax approve "+run+" ADDRESS "+a.choice, "run %s waits for several decisions: %s", run, names(list))
+	case !slices.Contains(list[0].Options, a.choice):
+		return keep.Waiting{}, cli.Usagef("choose one of "+strings.Join(list[0].Options, ", "), "%q is no option of %q", a.choice, list[0].Title)
+	}
+	return list[0], nil
+}
+
+// waits lists what a run waits for.
+func waits(list []keep.Waiting) string {
+	if len(list) == 0 {
+		return "it waits for nobody's decision"
+	}
+	return "it waits for " + names(list)
+}
+
+func names(list []keep.Waiting) string {
+	parts := make([]string, len(list))
+	for i, w := range list {
+		parts[i] = fmt.Sprintf("%s %q", w.Address, w.Title)
+	}
+	return strings.Join(parts, ", ")
+}
