@@ -26,7 +26,7 @@ checksum. The file is ID.plx in the working directory unless -o names another, -
 }
 
 func (o *Options) export(id string) error {
-	return o.with(id, func(s *badger.Store) error {
+	return o.look(id, func(s *badger.Store) error {
 		r, err := find(s, id)
 		if err != nil {
 			return err
@@ -82,7 +82,7 @@ func (o *Options) importFile(name string) error {
 	if err != nil {
 		return err
 	}
-	return o.in(dir, func(s *badger.Store) error {
+	return o.in(dir, badger.Options{}, func(s *badger.Store) error {
 		id, err := s.Import(in)
 		if err != nil {
 			return refused(name, id, err)

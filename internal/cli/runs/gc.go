@@ -68,7 +68,7 @@ func (o *gcOptions) gc() error {
 	if !exists {
 		return o.nothing("no run is kept in %s yet", dir)
 	}
-	return o.in(dir, func(s *badger.Store) error {
+	return o.in(dir, badger.Options{}, func(s *badger.Store) error {
 		freed, err := s.GC(policy)
 		if err != nil {
 			return err

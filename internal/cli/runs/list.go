@@ -87,7 +87,7 @@ func (o *Options) list() error {
 	if !exists {
 		return o.nothing("no run is kept in %s yet: parallax run --keep keeps one", dir)
 	}
-	return o.in(dir, func(s *badger.Store) error {
+	return o.in(dir, badger.Options{ReadOnly: true}, func(s *badger.Store) error {
 		list, err := s.Records(want)
 		if err != nil {
 			return err

@@ -29,7 +29,14 @@ is given back by parallax gc.`,
 
 // remove removes all runs that are named, or none if one of them is not there or goes on.
 func (o *Options) remove(ids []string) error {
-	return o.with(ids[0], func(s *badger.Store) error {
+	dir, exists, err := o.dir()
+	if err != nil {
+		return err
+	}
+	if !exists {
+		return missing(ids[0], dir)
+	}
+	return o.in(dir, badger.Options{}, func(s *badger.Store) error {
 		list := make([]badger.Record, len(ids))
 		var errs []error
 		for i, id := range ids {

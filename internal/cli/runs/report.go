@@ -29,7 +29,7 @@ func (o *Options) report(id string) error {
 	if o.html == "" {
 		return cli.Usagef("parallax runs report "+id+" --html run.html", "a report needs --html FILE")
 	}
-	return o.with(id, func(s *badger.Store) error {
+	return o.look(id, func(s *badger.Store) error {
 		r, err := find(s, id)
 		if err != nil {
 			return err

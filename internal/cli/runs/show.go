@@ -30,7 +30,7 @@ result. Long values and long lists are cut; --full cuts nothing.`,
 }
 
 func (o *Options) show(id string) error {
-	return o.with(id, func(s *badger.Store) error {
+	return o.look(id, func(s *badger.Store) error {
 		r, err := find(s, id)
 		if err != nil {
 			return err

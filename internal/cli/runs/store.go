@@ -2,10 +2,11 @@ package runs
 
 import (
 	"errors"
-	"os"
+	"fmt"
 
 	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/keep"
 	"github.com/parallax-run/parallax/internal/cli/project"
 )
 
@@ -18,12 +19,11 @@ func (o *Options) dir() (dir string, exists bool, err error) {
 	if dir, err = o.Keep.Dir(o.App, m); err != nil {
 		return "", false, err
 	}
-	_, err = os.Stat(dir)
-	return dir, err == nil, nil
+	return dir, keep.Exists(dir), nil
 }
 
-// with opens the store for the time of do. Where there is none yet, there is no run with this id.
-func (o *Options) with(id string, do func(s *badger.Store) error) error {
+// look opens the store for reading for the time of do. Where there is none yet, there is no run with this id.
+func (o *Options) look(id string, do func(s *badger.Store) error) error {
 	dir, exists, err := o.dir()
 	if err != nil {
 		return err
@@ -31,16 +31,22 @@ func (o *Options) with(id string, do func(s *badger.Store) error) error {
 	if !exists {
 		return missing(id, dir)
 	}
-	return o.in(dir, do)
+	return o.in(dir, badger.Options{ReadOnly: true}, do)
 }
 
-// in opens or makes the store in a directory for the time of do.
-func (o *Options) in(dir string, do func(s *badger.Store) error) (err error) {
-	s, err := badger.Open(dir, badger.Options{Version: o.App.Version})
+// in opens the store in a directory for the time of do.
+func (o *Options) in(dir string, opts badger.Options, do func(s *badger.Store) error) (err error) {
+	opts.Version = o.App.Version
+	s, err := badger.Open(dir, opts)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	if damage, err := s.Damage(); err != nil {
+		return err
+	} else if damage != nil {
+		fmt.Fprintf(o.App.Err, "the store in %s is damaged and can only be read: %s says what is lost, and with --repair keeps the rest\n", dir, o.command("doctor"))
+	}
 	return do(s)
 }
 
