@@ -63,6 +63,7 @@ type call struct {
 	events   *events
 	messages []Message
 	log      *slog.Logger
+	parent   string // W3C traceparent
 
 	mu     sync.Mutex
 	result agentpb.Result // all but its output
@@ -96,6 +97,9 @@ func (c *call) Timeout() time.Duration { return time.Duration(c.req.GetTimeoutMs
 
 // Metadata is labels for the agent's own records.
 func (c *call) Metadata() map[string]string { return c.req.GetMetadata() }
+
+// Traceparent is the W3C trace context of this call, or "" when the run is not traced. An agent that makes spans of its own puts them below it.
+func (c *call) Traceparent() string { return c.parent }
 
 // MaxOutputTokens is the budget of this call; zero means none.
 func (c *call) MaxOutputTokens() int64 { return int64(c.req.GetBudget().GetMaxOutputTokens()) }

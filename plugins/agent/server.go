@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 
+	"google.golang.org/grpc/metadata"
+
 	"github.com/parallax-run/parallax/plugins/agent/agentpb"
 )
 
@@ -150,7 +152,7 @@ func (s *server) Run(req *agentpb.RunRequest, stream agentpb.AgentService_RunSer
 
 // run carries out one call and sends its events.
 func (s *server) run(ctx context.Context, sess *Session, req *agentpb.RunRequest, send func(*agentpb.RunEvent) error) (err error) {
-	c := &call{req: req, session: sess, events: &events{send: send}, log: sess.log}
+	c := &call{req: req, session: sess, events: &events{send: send}, log: sess.log, parent: traceparent(ctx)}
 	defer func() { _ = c.events.close(nil) }() // after a panic or an error: no event may follow
 	defer s.rescue(&err)
 	input, err := unpackValue(sess.blobDir, req.GetInput())
@@ -173,6 +175,14 @@ func (s *server) run(ctx context.Context, sess *Session, req *agentpb.RunRequest
 		return err
 	}
 	return c.close(value)
+}
+
+// traceparent is the trace context that came with a request.
+func traceparent(ctx context.Context) string {
+	if given := metadata.ValueFromIncomingContext(ctx, "traceparent"); len(given) > 0 {
+		return given[0]
+	}
+	return ""
 }
 
 func readMessages(dir string, v *agentpb.Value) ([]Message, error) {

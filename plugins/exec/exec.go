@@ -29,7 +29,7 @@
 // prints more than max_output is an error.
 //
 // When the call ends, for whatever reason, the command and everything in its process group are killed. It sees PATH, HOME, the
-// language and time zone, the temporary directory and what env and secrets name, and no other variables.
+// language and time zone, the temporary directory, what env and secrets name, TRACEPARENT where the run is traced, and no other variables.
 package exec
 
 import (
@@ -171,7 +171,7 @@ func answer(ctx context.Context, c *agent.Call[Config], input json.RawMessage) (
 	if err != nil {
 		return nil, err
 	}
-	run := &process{config: c.Config, args: args, limit: c.Timeout()}
+	run := &process{config: c.Config, args: args, limit: c.Timeout(), parent: c.Traceparent()}
 	if c.Config.Input == "json" {
 		run.stdin = in.object()
 	}

@@ -25,6 +25,7 @@ type process struct {
 	args   []string
 	stdin  []byte
 	limit  time.Duration // how long the host waits for the answer; zero means for ever
+	parent string        // trace context, which the command gets as TRACEPARENT; or ""
 
 	stdout, stderr capture
 	code           int
@@ -54,6 +55,9 @@ func (p *process) do(ctx context.Context) error {
 	}
 	cmd := exec.CommandContext(ctx, p.config.Command[0], p.args...)
 	cmd.Dir, cmd.Env = p.config.dir, p.config.environ
+	if p.parent != "" {
+		cmd.Env = append(slices.Clip(cmd.Env), "TRACEPARENT="+p.parent)
+	}
 	cmd.WaitDelay = patience
 	isolate(cmd)
 	p.stdout = capture{max: p.config.MaxOutput, full: func() { cancel(errTooMuch) }}

@@ -59,6 +59,9 @@ func answer(ctx context.Context, c *agent.Call[Config], input json.RawMessage) (
 		return nil, agent.BadInput("url: %w", err)
 	}
 	c.Config.address(req, c.ID(), body)
+	if t := c.Traceparent(); t != "" {
+		req.Header.Set("Traceparent", t)
+	}
 	res, err := c.Config.client.Do(req)
 	if err != nil {
 		return nil, c.Config.unreachable(ctx, err)
