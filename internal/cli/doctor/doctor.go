@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/keep"
 	"github.com/parallax-run/parallax/internal/cli/project"
 	"github.com/parallax-run/parallax/internal/cli/screen"
 	"github.com/parallax-run/parallax/internal/manifest"
@@ -23,8 +24,10 @@ import (
 
 // Options are what the command line says.
 type Options struct {
-	App  *cli.App
-	JSON bool
+	App    *cli.App
+	JSON   bool
+	Keep   keep.Options
+	Repair bool
 }
 
 // NewCmd makes the command.
@@ -34,12 +37,15 @@ func NewCmd(app *cli.App) *cobra.Command {
 		Use:   "doctor",
 		Short: "Check this machine and this project",
 		Long: `Check what a run needs: the manifest, the programs and environment variables of the agents, a directory for
-temporary files, the terminal. No agent is started and no secret is shown. Something that is wrong ends with exit code 1.`,
-		Example: "  parallax doctor\n  parallax doctor --json",
+temporary files, the terminal; and the runs that are kept. No agent is started and no secret is shown. Something that is
+wrong ends with exit code 1. With --repair, what can be read of damaged runs is kept, and what cannot is put aside.`,
+		Example: "  parallax doctor\n  parallax doctor --json\n  parallax doctor --repair",
 		Args:    cli.Args(0, 0, "no arguments"),
 		RunE:    func(*cobra.Command, []string) error { return o.Run() },
 	}
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print one line of JSON for each finding")
+	cmd.Flags().BoolVar(&o.Repair, "repair", false, "repair the kept runs, if they are damaged")
+	o.Keep.Flags(cmd.Flags())
 	return cmd
 }
 
@@ -68,6 +74,7 @@ func (o *Options) Run() error {
 	if err == nil {
 		found = append(found, o.main(m)...)
 		found = append(found, o.agents(m)...)
+		found = append(found, o.store(m))
 	}
 	bad := false
 	for _, f := range found {
