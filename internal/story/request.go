@@ -18,6 +18,7 @@ type request struct {
 	Name       string          `json:"name"`
 	Title      string          `json:"title"`
 	Context    runtime.Payload `json:"context"`
+	Options    []string        `json:"options"`
 	Of         string          `json:"of"`
 	Pattern    string          `json:"pattern"`
 	Inputs     runtime.Payload `json:"inputs"`
@@ -79,7 +80,7 @@ func (n *Node) read(r *request) {
 	case Signal:
 		n.Name = r.Name
 	case Approval:
-		n.Name, n.Input = r.Title, r.Context
+		n.Name, n.Input, n.Options = r.Title, r.Context, r.Options
 	case RunNode:
 		n.Name, n.Input = r.Pattern, r.Inputs
 	case Budget:

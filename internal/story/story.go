@@ -90,6 +90,7 @@ type Node struct {
 
 	Asked   runtime.Payload // the request as it was recorded, nil when it was not
 	Input   runtime.Payload // the inputs of an agent call or child run, the data of a log line or event, what a person is shown
+	Options []string        // of an approval
 	Outcome runtime.Payload // as it was recorded
 	Answer  *runtime.Answer // of an agent call that was answered
 	Err     *runtime.Error  // what it failed of

@@ -50,7 +50,7 @@ func TestThePageInABrowser(t *testing.T) {
 	}
 	t.Parallel()
 	seen := look(t, pages(t))
-	require.Len(t, seen, 5*6+2)
+	require.Len(t, seen, 5*7+2)
 	for _, s := range seen {
 		t.Run(s.Page+" "+s.View, func(t *testing.T) {
 			t.Parallel()
@@ -106,6 +106,10 @@ func (s *sight) isBad(t *testing.T) {
 // wantedKeys is where each key leads, from before the tree with everything folded.
 var wantedKeys = map[string][]string{
 	"bad.html": nil,
+	"deep.html": {
+		"Tab: closed part-1", "Enter: open part-1", "Enter: closed part-1", "ArrowRight: open part-1", "ArrowDown: closed part-2", "ArrowRight: open part-2",
+		"End: closed part-3", "Home: open part-1", "ArrowDown: open part-2", "ArrowUp: open part-1", "ArrowLeft: closed part-1", "Space: open part-1",
+	},
 	"failed.html": {
 		"Tab: closed part-1", "Enter: open part-1", "Enter: closed part-1", "ArrowRight: open part-1", "ArrowDown: closed part-3", "ArrowRight: open part-3",
 		"End: closed part-12", "Home: open part-1", "ArrowDown: open part-3", "ArrowUp: open part-1", "ArrowLeft: closed part-1", "Space: open part-1",
@@ -174,7 +178,7 @@ func browserOf(t *testing.T) string {
 // run runs a program in dir and gives its standard output.
 func run(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir

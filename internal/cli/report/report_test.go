@@ -58,7 +58,8 @@ func (office) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error) 
 }
 
 func (office) Info(name string) (runtime.AgentInfo, bool) { return runtime.AgentInfo{Name: name}, true }
-func (office) Lookup(string) []runtime.AgentInfo          { return []runtime.AgentInfo{{Name: "ada"}} }
+
+func (office) Lookup(string) []runtime.AgentInfo { return []runtime.AgentInfo{{Name: "ada"}} }
 
 func compiled(src string) (*runtime.Program, error) {
 	f, err := runtime.Parse("panel.star", []byte(src))
@@ -157,7 +158,27 @@ def main():
 		{Addr: runtime.Address{N: 1}, Kind: runtime.Done, At: time.Unix(1, 0), Request: runtime.Payload(`{"effect":"phase","name":"Ask"}`), Outcome: runtime.Null},
 		{Addr: runtime.Address{N: 2}, Kind: runtime.Begun, At: time.Unix(90_000, 0), Until: time.Unix(180_000, 0), Request: runtime.Payload(`{"context":{"diff":"+1 -1"},"effect":"approve","options":["approve","reject"],"title":"Deploy?"}`)},
 	}})
+	runs["deep"] = deep()
 	return runs
+}
+
+// deep is a run of forks within forks, with words that nothing breaks.
+func deep() *story.Run {
+	word := strings.Repeat("unbreakable", 60)
+	facts := []runtime.Fact{{Kind: runtime.Begun, At: time.Unix(0, 0)}}
+	path := runtime.Path("")
+	for i := range 60 {
+		at := time.Unix(int64(i), 0)
+		facts = append(facts,
+			runtime.Fact{Addr: runtime.Address{Path: path, N: 1}, Kind: runtime.Begun, At: at, Attempt: 1, Request: runtime.Payload(`{"agent":"` + word + `","effect":"agent","task":"` + word + `"}`)},
+			runtime.Fact{Addr: runtime.Address{Path: path, N: 1}, Kind: runtime.Done, At: at.Add(time.Second), Outcome: runtime.Payload(`{"value":{"` + word + `":["` + word + `"]}}`)},
+			runtime.Fact{Addr: runtime.Address{Path: path, N: 2}, Kind: runtime.Begun, At: at, Request: runtime.NamedFork("parallel", 1, []string{word})},
+		)
+		path = path.Child(2, 0)
+	}
+	votes := runtime.Payload(`{"status":"tie","distribution":{"` + word + `":1,"b":1},"winner":null,"dissent":[{"option":"b","agents":["` + word + `"],"reasons":["` + word + `"]}]}`)
+	head := story.Head{ID: word, Pattern: word + ".star", Status: story.Failed, Ended: time.Unix(100, 0), Result: votes, Error: &runtime.Error{Code: runtime.Script, Message: word, Hint: word, Trace: []runtime.Frame{{Func: word, Pos: word + ".star:1:2"}}}}
+	return story.Tell(story.Kept{Head: head, Facts: facts})
 }
 
 func html(t require.TestingT, r *story.Run, l report.Limits) string {

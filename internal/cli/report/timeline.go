@@ -83,8 +83,7 @@ func lanesOf(root *story.Node, c cutting) []leveled {
 			found = append(found, leveled{n, level})
 			level++
 		}
-		shown, _ := c.kept(n, depth)
-		for _, x := range shown {
+		for _, x := range c.kept(n, depth) {
 			visit(x, depth+1, level)
 		}
 	}

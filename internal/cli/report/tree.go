@@ -45,18 +45,18 @@ type cutting struct {
 	depth int
 }
 
-// kept are the children that are shown, and how many are not.
-func (c cutting) kept(n *story.Node, depth int) ([]*story.Node, int) {
+// kept are the children that are shown.
+func (c cutting) kept(n *story.Node, depth int) []*story.Node {
 	if depth >= c.depth {
-		return nil, len(n.Children)
+		return nil
 	}
-	return story.Chosen(n.Children, c.each)
+	shown, _ := story.Chosen(n.Children, c.each)
+	return shown
 }
 
 func (c cutting) count(n *story.Node, depth int) int {
-	shown, _ := c.kept(n, depth)
 	sum := 1
-	for _, x := range shown {
+	for _, x := range c.kept(n, depth) {
 		sum += c.count(x, depth+1)
 	}
 	return sum
@@ -97,7 +97,7 @@ func (p *planting) node(n *story.Node, depth int) *node {
 	if n.Err != nil {
 		v.Error = failureOf(n, id)
 	}
-	shown, _ := p.kept(n, depth)
+	shown := p.kept(n, depth)
 	for _, c := range shown {
 		v.Items = append(v.Items, p.node(c, depth+1))
 	}
@@ -124,6 +124,9 @@ func notes(n *story.Node) []string {
 		list = append(list, plural(n.Calls, "call"))
 	}
 	list = append(list, cost(&n.Usage)...)
+	if len(n.Options) > 0 && n.Status == story.Waiting {
+		list = append(list, "one of: "+line(strings.Join(n.Options, ", "), 200))
+	}
 	if n.Late {
 		list = append(list, "its time was up")
 	}

@@ -26,7 +26,7 @@ const (
 	minValue  = 256
 	openValue = 400
 	openLines = 8
-	openFirst = 10 // times as much of what people look for
+	openFirst = 20 // times as much of what people look for
 )
 
 // desk cuts the values of a page until they fit together.
