@@ -6,7 +6,8 @@ import (
 )
 
 // Request describes an effect as a canonical JSON object: what is recorded of it, shown to people, and compared on replay. How long to wait for
-// an agent and how often to ask again are no part of it, so that they may be changed for a run that goes on.
+// an agent and how often to ask again are no part of it, so that they may be changed for a run that goes on, nor is the module in which a child
+// run is asked for, so that it may be called otherwise.
 func Request(e Effect) Payload {
 	w := objectWriter{b: make([]byte, 0, 128)}
 	switch e := e.(type) {
@@ -23,7 +24,7 @@ func Request(e Effect) Payload {
 		w.text("by", e.By).json("context", e.Context).text("effect", "approve").texts("options", e.Options)
 		w.span("timeout", e.Timeout).text("title", e.Title)
 	case ChildRun:
-		w.text("effect", "run").text("from", e.From).json("inputs", e.Inputs).text("pattern", e.Pattern)
+		w.text("effect", "run").json("inputs", e.Inputs).text("pattern", e.Pattern)
 	case Budget:
 		w.text("effect", "budget").text("of", string(e.Of))
 	case Emit:
@@ -40,7 +41,7 @@ func NamedFork(name string, n int, labels []string) Payload {
 	w := objectWriter{}
 	w.int("branches", int64(n)).text("effect", name)
 	if len(labels) > 0 {
-		w.texts("labels", labels)
+		return w.texts("labels", labels).object()
 	}
 	return w.object()
 }
