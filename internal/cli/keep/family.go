@@ -27,8 +27,9 @@ func Family(s Facts, run string) ([]Member, error) {
 	}
 	all := []Member{{run, facts}}
 	for i := range facts {
-		if f := &facts[i]; f.Kind != runtime.Begun || asked(f.Request).Effect != "run" {
-			continue
+		f := &facts[i]
+		if f.Kind != runtime.Begun || f.Addr == (runtime.Address{}) || asked(f.Request).Effect != "run" {
+			continue // at the address zero it is the run itself
 		}
 		below, err := Family(s, run+"/"+facts[i].Addr.String())
 		if err != nil {

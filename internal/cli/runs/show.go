@@ -206,4 +206,7 @@ func (p *page) end(r *badger.Record) {
 	if r.Error.Hint != "" {
 		fmt.Fprintf(p, "  hint: %s\n", clean(r.Error.Hint))
 	}
+	for line := range strings.Lines(r.Error.Backtrace()) {
+		fmt.Fprintf(p, "  %s\n", clean(strings.TrimRight(line, "\n")))
+	}
 }

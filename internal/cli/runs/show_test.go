@@ -52,6 +52,7 @@ func TestARunIsShown(t *testing.T) {
 	require.Equal(t, "done", r.Status)
 	require.Equal(t, "1.2.3", r.Version)
 	require.Equal(t, 6, r.Calls)
+	require.Len(t, r.Tree.Children, 5)
 	require.EqualValues(t, 7, r.Seed)
 	require.JSONEq(t, `{"topic":"tea"}`, string(r.Inputs))
 	require.JSONEq(t, `[["one","three"],"quick","child 3"]`, string(r.Result))
@@ -96,6 +97,7 @@ func TestAFailedRunIsShownWithItsError(t *testing.T) {
 	require.Contains(t, out, "run bad: failed\n")
 	require.Contains(t, out, "\nerror\n  refused: ")
 	require.Contains(t, out, "not this one")
+	require.Contains(t, out, "\n    p.star:2:21: in main\n")
 }
 
 func TestARunIsReported(t *testing.T) {
