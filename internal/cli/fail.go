@@ -280,7 +280,10 @@ func PosOf(err error) string {
 
 // diverged tells where a run asks for something else than its record has.
 func diverged(e *local.Diverged, err error, excerpt Excerpts) Failure {
-	f := Failure{Exit: PatternFailed, What: "the run went another way than before", Hint: "parallax replay --from starts a new run that does what follows anew"}
+	f := Failure{Exit: PatternFailed, What: "the run went another way than before", Hint: "parallax replay --from begins a new run that does what follows anew"}
+	if !strings.Contains(e.Run, "/") { // a child run goes with the run that asked for it
+		f.Hint = fmt.Sprintf("parallax replay %s --from %s begins a new run that does what follows anew", e.Run, e.Addr)
+	}
 	pos := PosOf(err)
 	if pos != "" && excerpt != nil {
 		f.What = excerpt(pos, f.What)

@@ -217,7 +217,7 @@ func (o *replay) fork(ctx context.Context, store *badger.Store, r *badger.Record
 	if j.Timeout, err = o.TimeoutOf(p.Manifest); err != nil {
 		return err
 	}
-	o.ID = o.newID
+	o.ID, o.Seeded = o.newID, true
 	if err := o.Identify(); err != nil {
 		return err
 	}
