@@ -1,4 +1,4 @@
-package patterntest_test
+package test_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/pattern"
 	"github.com/parallax-run/parallax/internal/pattern/patterntest"
@@ -61,13 +62,12 @@ func recording(t *testing.T, s *patterntest.Suite) string {
 
 func TestSecretsAreNotRecorded(t *testing.T) {
 	t.Parallel()
-	s, err := suite(t, `
+	s := suite(t, `
 def test_a():
     cassette()
     assert.eq(agent("teller").ask("q").value, "it is [KEY is left out]!")
     assert.eq(attempt(agent("thrower").ask, "q").error.message, "key [KEY is left out] is wrong")
-`)
-	require.NoError(t, err)
+`, nil)
 	real := answers{
 		"teller": says(`it is open \"sesame\"!`),
 		"thrower": func(context.Context, runtime.Call) (runtime.Answer, error) {
@@ -85,12 +85,11 @@ def test_a():
 
 func TestALoserOfARaceIsNeverAnswered(t *testing.T) {
 	t.Parallel()
-	s, err := suite(t, `
+	s := suite(t, `
 def test_a():
     cassette()
     assert.eq(race(lambda: agent("slow").ask("q"), lambda: agent("fast").ask("q")).value, "first")
-`)
-	require.NoError(t, err)
+`, nil)
 	real := answers{"fast": says("first"), "slow": func(ctx context.Context, _ runtime.Call) (runtime.Answer, error) {
 		<-ctx.Done()
 		return runtime.Answer{}, runtime.ErrCancelled()
@@ -111,13 +110,12 @@ def test_a():
 
 func TestAttemptsAreRecorded(t *testing.T) {
 	t.Parallel()
-	s, err := suite(t, `
+	s := suite(t, `
 def test_a():
     cassette()
     r = agent("flaky").ask("q", retry = 3)
     assert.eq((r.value, r.attempts), ("x", 2))
-`)
-	require.NoError(t, err)
+`, nil)
 	real := answers{"flaky": func(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
 		if c.Attempt == 1 {
 			return runtime.Answer{}, &runtime.Error{Code: runtime.Unavailable, Message: "busy", Retryable: true}
@@ -141,7 +139,7 @@ func TestEqualQuestionsAreAnsweredInTheirOrder(t *testing.T) {
 	file := filepath.Join(dir, "x_test.star")
 	write := func(text string) *patterntest.Suite {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-		s, err := patterntest.Load(file, environment(), pattern.Options{})
+		s, err := patterntest.Load(file, runtime.Environment{Builtins: builtins.All()}, pattern.Options{})
 		require.NoError(t, err)
 		return s
 	}
@@ -162,10 +160,9 @@ func TestEqualQuestionsAreAnsweredInTheirOrder(t *testing.T) {
 
 func TestTheHostsTroubleIsNotRecorded(t *testing.T) {
 	t.Parallel()
-	s, err := suite(t, "def test_a():\n    cassette()\n    attempt(agent('a').ask, 'q')\n    agent('b').ask('q')\n")
-	require.NoError(t, err)
+	s := suite(t, "def test_a():\n    cassette()\n    attempt(agent('a').ask, 'q')\n    agent('b').ask('q')\n", nil)
 	gone := errors.New("no such program")
-	_, err = onEngine(t, s, answers{"a": says("x"), "b": func(context.Context, runtime.Call) (runtime.Answer, error) { return runtime.Answer{}, gone }})
+	_, err := onEngine(t, s, answers{"a": says("x"), "b": func(context.Context, runtime.Call) (runtime.Answer, error) { return runtime.Answer{}, gone }})
 	require.ErrorIs(t, err, gone)
 	_, err = os.Stat(filepath.Join(s.Loaded.Root, "x_test.json"))
 	require.ErrorIs(t, err, os.ErrNotExist)
@@ -173,13 +170,12 @@ func TestTheHostsTroubleIsNotRecorded(t *testing.T) {
 
 func TestALongQuestionIsComparedLineByLine(t *testing.T) {
 	t.Parallel()
-	s, err := suite(t, `
+	s := suite(t, `
 def test_a():
     cassette()
     for n in range(3):
         agent("a").ask("q", n = n, text = "".join(["line %d of the document\n" % (i * n) for i in range(20)]))
-`)
-	require.NoError(t, err)
+`, nil)
 	_, err = onEngine(t, s, answers{"a": says("x")})
 	require.NoError(t, err)
 	changed := strings.Replace(recording(t, s), `line 20 of the document\nline 22`, `line twenty of the document\nline 22`, 1)
@@ -193,11 +189,10 @@ def test_a():
 // A child run's calls have places of their own.
 func TestChildRunsAreRecorded(t *testing.T) {
 	t.Parallel()
-	s, err := suite(t, "def test_a():\n    cassette()\n    agent('a').ask('q')\n    assert.eq(run(':child.star'), 'x')\n")
-	require.NoError(t, err)
+	s := suite(t, "def test_a():\n    cassette()\n    agent('a').ask('q')\n    assert.eq(run(':child.star'), 'x')\n", nil)
 	child := "def main():\n    return agent('a').ask('q').value\n"
 	require.NoError(t, os.WriteFile(filepath.Join(s.Loaded.Root, "child.star"), []byte(child), 0o600))
-	s, err = patterntest.Load(s.Path(), environment(), pattern.Options{})
+	s, err = patterntest.Load(s.Path(), runtime.Environment{Builtins: builtins.All()}, pattern.Options{})
 	require.NoError(t, err)
 	_, err = onEngine(t, s, answers{"a": says("x")})
 	require.NoError(t, err)
