@@ -26,6 +26,11 @@ func (b *branch) call(at runtime.Address, e runtime.AgentCall) (runtime.Payload,
 	if !info.Instant {
 		b.yield()
 	}
+	if b.keeps() && b.x.Ready != nil && !info.Instant {
+		if b.x.Ready(b.ctx, e.Agent) == nil { // else the call says what is wrong
+			info, _ = b.x.Agents.Info(e.Agent)
+		}
+	}
 	if e.Timeout == 0 {
 		e.Timeout = info.Timeout
 	}
@@ -34,6 +39,9 @@ func (b *branch) call(at runtime.Address, e runtime.AgentCall) (runtime.Payload,
 	}
 	if e.Retry.Attempts == 0 && info.Idempotent {
 		e.Retry = defaultRetry
+	}
+	if info.AtMostOnce {
+		e.Retry = runtime.RetryPolicy{} // whatever the script consents to
 	}
 	c := runtime.Call{AgentCall: e, Run: b.run.ID, ID: b.run.ID + "/" + at.String()}
 	if b.x.Watch {

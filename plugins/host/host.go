@@ -168,6 +168,9 @@ func (h *Host) Start(ctx context.Context, names ...string) error {
 	return errors.Join(errs...)
 }
 
+// Ready makes sure that one agent is there, so that Info knows what it declares. It costs next to nothing when the agent is.
+func (h *Host) Ready(ctx context.Context, name string) error { return h.start(ctx, name) }
+
 func (h *Host) start(ctx context.Context, name string) error {
 	m, ok := h.agents[name]
 	if !ok {

@@ -24,6 +24,7 @@ type member struct {
 	inproc     InProcessAgent
 	queue      chan struct{} // of the in-process agent; nil means no limit
 	idempotent bool
+	atMostOnce bool
 }
 
 // session is a member's place in an instance.
@@ -52,7 +53,7 @@ func (m *member) info() runtime.AgentInfo {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return runtime.AgentInfo{
-		Name: m.cfg.Name, Capabilities: m.cfg.Capabilities, Idempotent: m.idempotent, Timeout: m.cfg.Timeout,
+		Name: m.cfg.Name, Capabilities: m.cfg.Capabilities, Idempotent: m.idempotent, AtMostOnce: m.atMostOnce, Timeout: m.cfg.Timeout,
 		Instant: m.queue == nil && isInstant(m.inproc),
 	}
 }
@@ -111,6 +112,7 @@ func (m *member) join(ctx context.Context) (*session, error) {
 	defer m.mu.Unlock()
 	m.session = s
 	m.idempotent = m.cfg.Idempotent || s.inst.offer.GetCapabilities().GetIdempotent()
+	m.atMostOnce = s.inst.offer.GetCapabilities().GetAtMostOnce()
 	return s, nil
 }
 
