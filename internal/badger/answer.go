@@ -10,8 +10,8 @@ import (
 	badger "github.com/dgraph-io/badger/v4"
 )
 
-// send implements backend for the owner. Writes wait for the committer, reads do not wait for anybody.
-func (d *disk) send(by *holder, r *request, reply func(*answer)) bool {
+// do answers a request. Writes wait for the committer, reads do not wait for anybody.
+func (d *disk) do(by *holder, r *request, reply func(*answer)) {
 	a := &answer{ID: r.ID}
 	j := d.write1(by, r, a)
 	if j == nil {
@@ -19,7 +19,7 @@ func (d *disk) send(by *holder, r *request, reply func(*answer)) bool {
 			a.Fail = failureOf(d.look(r, a))
 			reply(a)
 		})
-		return true
+		return
 	}
 	then := j.done
 	j.done = func(err error) {
@@ -30,7 +30,6 @@ func (d *disk) send(by *holder, r *request, reply func(*answer)) bool {
 		reply(a)
 	}
 	d.submit(j)
-	return true
 }
 
 // write1 makes the job of a request that writes; nil when it does not.

@@ -84,6 +84,7 @@ type line struct {
 }
 
 func newPlain(tb testing.TB, name string) *plain {
+	tb.Helper()
 	f, err := os.Create(name)
 	if err != nil {
 		tb.Fatal(err)

@@ -131,7 +131,7 @@ func (t *tx) set(i item) error {
 		return t.txn.Delete(i.Key)
 	}
 	if t.disk.hub.watched() {
-		t.changes = append(t.changes, change{i.Key, i.Value})
+		t.changes = append(t.changes, change(i))
 	}
 	return t.txn.Set(i.Key, i.Value)
 }

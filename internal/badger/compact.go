@@ -102,7 +102,7 @@ func (d *disk) compact() error {
 	if d.damage != nil {
 		return nil
 	}
-	lsm, _ := filesIn(dbDir(d.dir))
+	lsm := filesIn(dbDir(d.dir))
 	alive, err := d.aliveBytes()
 	if err != nil || lsm < alive+alive/2+(1<<20) {
 		return err
@@ -152,17 +152,16 @@ func (d *disk) aliveBytes() (n int64, err error) {
 	return n, err
 }
 
-// filesIn gives the bytes of the files below a directory as they are on the disk, and how many there are.
-func filesIn(dir string) (size int64, n int) {
+// filesIn gives the bytes of the files below a directory as they are on the disk.
+func filesIn(dir string) (size int64) {
 	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return nil //nolint:nilerr // what is gone takes no room
 		}
 		if info, err := e.Info(); err == nil {
 			size += onDisk(info)
-			n++
 		}
 		return nil
 	})
-	return size, n
+	return size
 }

@@ -128,7 +128,7 @@ func (s *Store) dropAll() {
 func (s *Store) follow(ctx context.Context, r *request, do func(*answer) bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.ctx, cancel)()
+	defer context.AfterFunc(s.ctx, cancel)() //nolint:contextcheck // the store ends it too
 	for {
 		s.mu.Lock()
 		b, up, err := s.backend, s.up, s.trouble

@@ -66,7 +66,11 @@ func copyDir(t *testing.T, from string) string {
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(to, rel), text, 0o600)
+		written := strings.TrimRight(string(text), "\x00")
+		if err := os.WriteFile(filepath.Join(to, rel), []byte(written), 0o600); err != nil {
+			return err
+		}
+		return os.Truncate(filepath.Join(to, rel), int64(len(text)))
 	})
 	require.NoError(t, err)
 	return to
@@ -124,6 +128,7 @@ func harms(t *testing.T, name string, size int64) (list []harm) {
 			continue
 		}
 		list = append(list, harm{fmt.Sprint("bit ", at), func(t *testing.T, name string) {
+			t.Helper()
 			f, err := os.OpenFile(name, os.O_RDWR, 0)
 			require.NoError(t, err)
 			defer f.Close()
@@ -133,9 +138,15 @@ func harms(t *testing.T, name string, size int64) (list []harm) {
 			b[0] ^= 1 << (at % 8)
 			_, err = f.WriteAt(b, at)
 			require.NoError(t, err)
-		}}, harm{fmt.Sprint("cut ", at+1), func(t *testing.T, name string) { require.NoError(t, os.Truncate(name, at+1)) }})
+		}}, harm{fmt.Sprint("cut ", at+1), func(t *testing.T, name string) {
+			t.Helper()
+			require.NoError(t, os.Truncate(name, at+1))
+		}})
 	}
-	return append(list, harm{"missing", func(t *testing.T, name string) { require.NoError(t, os.Remove(name)) }})
+	return append(list, harm{"missing", func(t *testing.T, name string) {
+		t.Helper()
+		require.NoError(t, os.Remove(name))
+	}})
 }
 
 // survives opens a harmed store: either nothing that matters was harmed, or it says what is lost and becomes fit for use when it is repaired.

@@ -94,7 +94,7 @@ func (d *disk) open(o Options) error {
 
 // openOrSalvage opens the database if its files are in order. Else what can be read of it is put into memory.
 func (d *disk) openOrSalvage() error {
-	size, _ := filesIn(dbDir(d.dir))
+	size := filesIn(dbDir(d.dir))
 	s := &survey{}
 	if size < quickBytes {
 		var err error

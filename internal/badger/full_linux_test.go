@@ -193,4 +193,3 @@ func limit(dir string, _ []string) error {
 func systemTasks() map[string]func(string, []string) error {
 	return map[string]func(string, []string) error{"full": full, "fill": fill, "limit": limit}
 }
-

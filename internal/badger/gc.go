@@ -46,7 +46,7 @@ func (d *disk) gc(p Retention, freed *Freed) error {
 	if p.DryRun {
 		return d.foresee(p, freed)
 	}
-	before, _ := filesIn(d.dir)
+	before := filesIn(d.dir)
 	if err := d.sweepAll(); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (d *disk) gc(p Retention, freed *Freed) error {
 		return err
 	}
 	err = d.wait(&job{frees: true, alone: true, do: func(*tx) error { return d.compact() }})
-	after, _ := filesIn(d.dir)
+	after := filesIn(d.dir)
 	freed.Bytes = max(before-after, 0)
 	return err
 }

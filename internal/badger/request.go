@@ -13,9 +13,9 @@ const (
 	opRecord                // Run may be a prefix
 	opRecords               // Filter
 	opRemove
-	opFacts // of Run, or with Tree of its child runs too
+	opFacts  // of Run, or with Tree of its child runs too
 	opDamage // of the store
-	opCount // of facts, child runs included
+	opCount  // of facts, child runs included
 	opLease
 	opReclaim // after a hand-over
 	opRelease

@@ -39,6 +39,12 @@ func openOwner(dir string, o Options) (backend, error) {
 // start implements backend: an owner is not lost.
 func (o *owner) start(func(backend, []*call)) { o.wg.Go(o.accept) }
 
+// send implements backend.
+func (o *owner) send(by *holder, r *request, reply func(*answer)) bool {
+	o.do(by, r, reply)
+	return true
+}
+
 func (o *owner) accept() {
 	for {
 		conn, err := o.listener.Accept()
@@ -98,7 +104,7 @@ func (o *owner) requests(w *wire, by *holder, out *queue[*answer]) {
 			continue
 		}
 		open.Add(1)
-		o.send(by, r, func(a *answer) {
+		o.do(by, r, func(a *answer) {
 			out.push(a)
 			open.Done()
 		})

@@ -1,7 +1,4 @@
 package badger
 
 // Size is how many bytes the files of a store take on the disk.
-func Size(dir string) int64 {
-	n, _ := filesIn(dir)
-	return n
-}
+func Size(dir string) int64 { return filesIn(dir) }

@@ -109,7 +109,7 @@ func verify(text, sum []byte) error {
 		}
 		sum = sum[1+size:]
 	}
-	if c.Algo != pb.Checksum_CRC32C && c.Algo != pb.Checksum_XXHash64 {
+	if a := c.GetAlgo(); a != pb.Checksum_CRC32C && a != pb.Checksum_XXHash64 {
 		return errors.New("the checksum cannot be read")
 	}
 	return y.VerifyChecksum(text, &c)

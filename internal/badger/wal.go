@@ -73,6 +73,9 @@ func readEntry(text []byte, at int) (logged, error) {
 	if at+2 > len(text) {
 		return e, errShort
 	}
+	if text[at]&(bitTxn|bitFinTxn) == 0 || text[at]&^(bitDelete|bitTxn|bitFinTxn) != 0 || text[at+1] != 0 {
+		return e, errBad
+	}
 	meta, i := text[at], at+2
 	var n [3]uint64
 	for k := range n {
@@ -83,7 +86,7 @@ func readEntry(text []byte, at int) (logged, error) {
 		n[k] = v
 		i += size
 	}
-	if meta&(bitTxn|bitFinTxn) == 0 || n[0] < 8 || n[0] > maxID*4 || n[1] > uint64(len(text)) || uint64(i)+n[0]+n[1]+4 > uint64(len(text)) {
+	if n[0] < 8 || n[0] > maxID*4 || n[1] > uint64(len(text)) || uint64(i)+n[0]+n[1]+4 > uint64(len(text)) {
 		return e, errBad
 	}
 	valueAt := i + int(n[0])

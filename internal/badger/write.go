@@ -213,7 +213,7 @@ func (d *disk) release(r *request) *job {
 			}
 			return t.set(item{Key: keyOf(holderKey, r.Run)})
 		},
-		done: func(err error) {
+		done: func(error) {
 			if l := d.leases[r.Run]; l != nil && l.fence == r.Fence {
 				delete(d.leases, r.Run)
 			}
