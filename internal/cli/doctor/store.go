@@ -56,7 +56,10 @@ func (o *Options) wrong(f finding, err error) finding {
 
 // health tells what a check or repair found.
 func (o *Options) health(f *finding, r *badger.Report) {
-	f.Detail += fmt.Sprintf(", %d runs", r.Runs)
+	f.Detail += fmt.Sprintf(", %d run", r.Runs)
+	if r.Runs != 1 {
+		f.Detail += "s"
+	}
 	if r.Whole() {
 		return
 	}

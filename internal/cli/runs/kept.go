@@ -6,27 +6,22 @@ import (
 	"github.com/parallax-run/parallax/internal/story"
 )
 
-// kept reads what is kept of a run and, behind it, of its child runs.
-func kept(s *badger.Store, r *badger.Record) ([]story.Kept, error) {
+// Story tells a run that is kept, with its child runs.
+func Story(s *badger.Store, r *badger.Record) (*story.Run, error) {
 	family, err := keep.Family(s, r.ID)
 	if err != nil {
 		return nil, err
 	}
+	return storyOf(r, family), nil
+}
+
+func storyOf(r *badger.Record, family []keep.Member) *story.Run {
 	list := make([]story.Kept, len(family))
 	for i, m := range family {
 		list[i] = story.Kept{Head: story.Head{ID: m.Run}, Facts: m.Facts}
 	}
 	list[0].Head = head(r)
-	return list, nil
-}
-
-// Story tells a run that is kept, with its child runs.
-func Story(s *badger.Store, r *badger.Record) (*story.Run, error) {
-	list, err := kept(s, r)
-	if err != nil {
-		return nil, err
-	}
-	return story.Tell(list[0], list[1:]...), nil
+	return story.Tell(list[0], list[1:]...)
 }
 
 func head(r *badger.Record) story.Head {

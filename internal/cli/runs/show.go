@@ -11,6 +11,7 @@ import (
 
 	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/keep"
 	"github.com/parallax-run/parallax/internal/cli/screen"
 	"github.com/parallax-run/parallax/internal/story"
 	"github.com/parallax-run/parallax/runtime"
@@ -35,14 +36,18 @@ func (o *Options) show(id string) error {
 		if err != nil {
 			return err
 		}
-		t, err := Story(s, &r)
+		family, err := keep.Family(s, r.ID)
 		if err != nil {
 			return err
+		}
+		t, next := storyOf(&r, family), o.next(&r)
+		if r.Status == badger.Suspended && len(keep.Approvals(family)) > 0 {
+			next = o.command("approve "+r.ID+" CHOICE") + "; then " + next
 		}
 		if o.JSON {
 			return cli.JSON(o.App, o.shownOf(&r, t))
 		}
-		return o.page(&r, t)
+		return o.page(&r, t, next)
 	})
 }
 
@@ -60,7 +65,7 @@ const (
 	maxShown    = 400 // bytes of a value
 )
 
-func (o *Options) page(r *badger.Record, t *story.Run) error {
+func (o *Options) page(r *badger.Record, t *story.Run, next string) error {
 	p := &page{Writer: bufio.NewWriter(o.App.Out), full: o.full}
 	if f, ok := screen.Terminal(o.App.Out); ok {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && !o.full {
@@ -68,7 +73,7 @@ func (o *Options) page(r *badger.Record, t *story.Run) error {
 		}
 		p.color = paint(o.App.LookupEnv)
 	}
-	p.head(r, t, o.next(r))
+	p.head(r, t, next)
 	p.value("input", r.Inputs)
 	fmt.Fprintf(p, "\ntree\n")
 	branches := maxBranches
