@@ -176,7 +176,7 @@ def test_a():
     for n in range(3):
         agent("a").ask("q", n = n, text = "".join(["line %d of the document\n" % (i * n) for i in range(20)]))
 `, nil)
-	_, err = onEngine(t, s, answers{"a": says("x")})
+	_, err := onEngine(t, s, answers{"a": says("x")})
 	require.NoError(t, err)
 	changed := strings.Replace(recording(t, s), `line 20 of the document\nline 22`, `line twenty of the document\nline 22`, 1)
 	require.NotEqual(t, recording(t, s), changed)
@@ -192,7 +192,7 @@ func TestChildRunsAreRecorded(t *testing.T) {
 	s := suite(t, "def test_a():\n    cassette()\n    agent('a').ask('q')\n    assert.eq(run(':child.star'), 'x')\n", nil)
 	child := "def main():\n    return agent('a').ask('q').value\n"
 	require.NoError(t, os.WriteFile(filepath.Join(s.Loaded.Root, "child.star"), []byte(child), 0o600))
-	s, err = patterntest.Load(s.Path(), runtime.Environment{Builtins: builtins.All()}, pattern.Options{})
+	s, err := patterntest.Load(s.Path(), runtime.Environment{Builtins: builtins.All()}, pattern.Options{})
 	require.NoError(t, err)
 	_, err = onEngine(t, s, answers{"a": says("x")})
 	require.NoError(t, err)
