@@ -15,7 +15,7 @@ import (
 const maxEvents = 128
 
 func addEvent(s *tracepb.Span, e *tracepb.Span_Event) {
-	if len(s.Events) >= maxEvents {
+	if len(s.GetEvents()) >= maxEvents {
 		s.DroppedEventsCount++
 		return
 	}

@@ -24,7 +24,7 @@ func (t *Tracer) effect(r *run, n *node, e *runtime.Event) {
 	case runtime.Slept:
 		x := t.begin(r, n, e, sleepSpan)
 		x.fate = asleep
-		x.span.EndTimeUnixNano = x.span.StartTimeUnixNano + uint64(max(e.For, 0))
+		x.span.EndTimeUnixNano = x.span.GetStartTimeUnixNano() + uint64(max(e.For, 0))
 		add(x.span, seconds(sleepTime, e.For))
 	case runtime.SignalAwaited:
 		add(t.begin(r, n, e, signalSpan).span, text(signalName, e.Name))
@@ -41,6 +41,7 @@ func (t *Tracer) effect(r *run, n *node, e *runtime.Event) {
 		t.asked[e.Text] = n
 	case runtime.ChildEnded:
 		delete(t.asked, e.Text)
+	default: // of a kind that is not known here
 	}
 }
 
@@ -61,6 +62,7 @@ func (t *Tracer) retold(r *run, n *node, e *runtime.Event) {
 		t.asked[e.Text] = n
 	case runtime.ChildEnded:
 		delete(t.asked, e.Text)
+	default: // it has been told
 	}
 }
 
@@ -74,7 +76,7 @@ func (t *Tracer) slept(n *node, e *runtime.Event) {
 
 func (t *Tracer) span(up *node, id []byte, name string) *tracepb.Span {
 	return &tracepb.Span{
-		TraceId: up.span.TraceId, SpanId: id, ParentSpanId: up.span.SpanId, Name: name, Kind: tracepb.Span_SPAN_KIND_INTERNAL,
+		TraceId: up.span.GetTraceId(), SpanId: id, ParentSpanId: up.span.GetSpanId(), Name: name, Kind: tracepb.Span_SPAN_KIND_INTERNAL,
 	}
 }
 
@@ -117,7 +119,7 @@ func (t *Tracer) retrying(s *tracepb.Span, e *runtime.Event) {
 // called ends a call.
 func (t *Tracer) called(x *effect, e *runtime.Event) {
 	s := x.span
-	s.EndTimeUnixNano = max(nanos(when(e)), s.StartTimeUnixNano)
+	s.EndTimeUnixNano = max(nanos(when(e)), s.GetStartTimeUnixNano())
 	add(s, count(attempts, int64(e.N)))
 	x.fate = ended
 	switch e.Kind {
@@ -146,7 +148,7 @@ func (t *Tracer) tool(r *run, x *effect, e *runtime.Event) {
 	s := x.uses[use.ID]
 	if s == nil || use.ID == "" {
 		s = &tracepb.Span{
-			TraceId: x.span.TraceId, SpanId: toolSpan(r.id, e.Addr, len(x.tools)), ParentSpanId: x.span.SpanId,
+			TraceId: x.span.GetTraceId(), SpanId: toolSpan(r.id, e.Addr, len(x.tools)), ParentSpanId: x.span.GetSpanId(),
 			Name: executeTool + " " + e.Progress.Tool, Kind: tracepb.Span_SPAN_KIND_INTERNAL, StartTimeUnixNano: nanos(e.At),
 		}
 		add(s, text(opName, executeTool), text(toolName, e.Progress.Tool), text(toolCallID, use.ID))
@@ -200,7 +202,7 @@ func (t *Tracer) note(s *tracepb.Span, e *runtime.Event) {
 		ev.Name = budgetEvent
 	case runtime.Logged:
 		ev.Name = logEvent
-	case runtime.GateChecked:
+	default:
 		ev.Name = gateEvent
 		var gate struct {
 			Passed bool `json:"passed"`

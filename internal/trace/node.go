@@ -64,7 +64,7 @@ func (t *Tracer) open(up *node, s *tracepb.Span, e *runtime.Event) *node {
 	n := &node{up: up, span: s, start: when(e)}
 	s.Kind = tracepb.Span_SPAN_KIND_INTERNAL
 	if up != nil {
-		s.ParentSpanId = up.span.SpanId
+		s.ParentSpanId = up.span.GetSpanId()
 	}
 	return n
 }

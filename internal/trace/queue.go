@@ -64,12 +64,12 @@ func (q *Queue) Put(spans ...*tracepb.Span) {
 // weight is about how many bytes a span takes.
 func weight(s *tracepb.Span) int {
 	n := 256
-	for _, kv := range s.Attributes {
+	for _, kv := range s.GetAttributes() {
 		n += 64 + len(kv.GetValue().GetStringValue())
 	}
-	for _, e := range s.Events {
+	for _, e := range s.GetEvents() {
 		n += 128
-		for _, kv := range e.Attributes {
+		for _, kv := range e.GetAttributes() {
 			n += 64 + len(kv.GetValue().GetStringValue())
 		}
 	}
@@ -77,13 +77,13 @@ func weight(s *tracepb.Span) int {
 }
 
 // Close sends what waits, for no longer than patience, and says what was lost. It is called once.
-func (q *Queue) Close(patience time.Duration) error {
+func (q *Queue) Close(ctx context.Context, patience time.Duration) error {
 	late := time.AfterFunc(patience, q.abort)
 	defer late.Stop()
 	close(q.closing)
 	<-q.done
 	q.abort()
-	_ = q.client.Stop(context.Background()) //nolint:contextcheck // nothing is under way any more
+	_ = q.client.Stop(context.WithoutCancel(ctx))
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.lost += len(q.spans)

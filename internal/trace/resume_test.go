@@ -142,7 +142,8 @@ func (office) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error) 
 }
 
 func (office) Info(name string) (runtime.AgentInfo, bool) { return runtime.AgentInfo{Name: name}, true }
-func (office) Lookup(string) []runtime.AgentInfo          { return []runtime.AgentInfo{{Name: "a"}} }
+
+func (office) Lookup(string) []runtime.AgentInfo { return []runtime.AgentInfo{{Name: "a"}} }
 
 func compiled(t *testing.T, src string) *runtime.Program {
 	t.Helper()

@@ -60,9 +60,9 @@ func (s *Session) Over() {
 }
 
 // Close sends what waits, for no longer than patience. It returns a *Lost, or nil. It is called once, when no event comes any more.
-func (s *Session) Close(patience time.Duration) error {
+func (s *Session) Close(ctx context.Context, patience time.Duration) error {
 	if s == nil {
 		return nil
 	}
-	return s.queue.Close(patience)
+	return s.queue.Close(ctx, patience)
 }

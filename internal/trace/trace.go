@@ -67,40 +67,40 @@ func (t *Tracer) Event(e runtime.Event) {
 	switch e.Kind {
 	case runtime.ForkStarted:
 		t.forkStarted(r, &e)
-		return
 	case runtime.ForkEnded:
 		t.forkEnded(r, &e)
-		return
 	case runtime.BranchStarted:
 		t.branchStarted(r, &e)
-		return
 	case runtime.BranchCancelled:
 		t.branchCancelled(r, &e)
-		return
+	default:
+		if n := r.branch(e.Branch); n != nil {
+			t.within(r, n, &e)
+		}
 	}
-	n := r.branch(e.Branch)
-	if n == nil {
-		return
-	}
+}
+
+// within tells of what happens in a branch.
+func (t *Tracer) within(r *run, n *node, e *runtime.Event) {
 	switch e.Kind {
 	case runtime.RunDone, runtime.RunFailed, runtime.RunSuspended:
-		t.runEnded(r, &e)
+		t.runEnded(r, e)
 	case runtime.BranchDone, runtime.BranchFailed:
-		t.branchEnded(r, n, &e)
+		t.branchEnded(r, n, e)
 	case runtime.PhaseStarted, runtime.Logged, runtime.Emitted, runtime.GateChecked:
-		t.touch(n, &e)
+		t.touch(n, e)
 		if !e.Past {
 			t.goOn(n, e.At)
 		}
-		t.note(n.span, &e)
+		t.note(n.span, e)
 	case runtime.BudgetWarned:
-		t.note(r.main.span, &e)
+		t.note(r.main.span, e)
 	default:
-		t.touch(n, &e)
+		t.touch(n, e)
 		if e.Past {
-			t.retold(r, n, &e)
+			t.retold(r, n, e)
 		} else {
-			t.effect(r, n, &e)
+			t.effect(r, n, e)
 		}
 	}
 }
@@ -171,7 +171,7 @@ func (t *Tracer) forkStarted(r *run, e *runtime.Event) {
 	if e.Then.IsZero() {
 		t.goOn(up, e.At)
 	}
-	n := t.open(up, &tracepb.Span{TraceId: r.main.span.TraceId, SpanId: effectSpan(r.id, e.Addr), Name: forkSpan + " " + e.Name}, e)
+	n := t.open(up, &tracepb.Span{TraceId: r.main.span.GetTraceId(), SpanId: effectSpan(r.id, e.Addr), Name: forkSpan + " " + e.Name}, e)
 	n.span.Attributes = attrs(text(forkName, e.Name), count(forkWidth, int64(e.N)), text(address, e.Addr.String()))
 	t.touch(n, e)
 	r.forks[e.Addr] = n
@@ -192,7 +192,7 @@ func (t *Tracer) branchStarted(r *run, e *runtime.Event) {
 	if fork == nil {
 		return
 	}
-	n := t.open(fork, &tracepb.Span{TraceId: fork.span.TraceId, SpanId: branchSpanID(r.id, e.Branch), Name: branchSpan}, e)
+	n := t.open(fork, &tracepb.Span{TraceId: fork.span.GetTraceId(), SpanId: branchSpanID(r.id, e.Branch), Name: branchSpan}, e)
 	n.guess = t.resumed
 	n.span.Attributes = attrs(text(branchPath, string(e.Branch)))
 	if t.opts.Content && e.Text != "" {
@@ -262,7 +262,7 @@ func (t *Tracer) goOn(n *node, at time.Time) {
 	}
 	switch x.fate {
 	case asleep:
-		x.span.EndTimeUnixNano = min(nanos(at), x.span.EndTimeUnixNano)
+		x.span.EndTimeUnixNano = min(nanos(at), x.span.GetEndTimeUnixNano())
 		t.hold(n, x.span)
 	case waiting:
 		x.span.EndTimeUnixNano = nanos(at)
@@ -286,7 +286,7 @@ func (t *Tracer) cut(n *node, at time.Time) {
 	case ended:
 		t.export(x.all()...)
 	case waiting, asleep:
-		if x.fate == waiting || nanos(at) < x.span.EndTimeUnixNano {
+		if x.fate == waiting || nanos(at) < x.span.GetEndTimeUnixNano() {
 			x.span.EndTimeUnixNano = nanos(at)
 		}
 		add(x.span, text(outcome, outcomeCancelled))

@@ -204,7 +204,7 @@ func (o *Options) TimeoutOf(m *manifest.Manifest) (time.Duration, error) {
 // Execute starts the agents, runs the pattern and shows it. o.ID and o.Seed are those of the run.
 func (o *Options) Execute(ctx context.Context, p *project.Project, j *Job) error {
 	traces := o.traces(ctx, p, j.Begin != nil)
-	defer endTraces(o.App, traces)
+	defer endTraces(ctx, o.App, traces)
 	sinks, err := o.sinks(traces)
 	if err != nil {
 		return err

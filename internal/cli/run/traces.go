@@ -27,8 +27,8 @@ func (o *Options) traces(ctx context.Context, p *project.Project, kept bool) *tr
 }
 
 // endTraces sends what was not sent yet.
-func endTraces(app *cli.App, s *trace.Session) {
-	if err := s.Close(patience); err != nil {
+func endTraces(ctx context.Context, app *cli.App, s *trace.Session) {
+	if err := s.Close(ctx, patience); err != nil {
 		untraced(app, err)
 	}
 }
