@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -37,12 +38,16 @@ func TestNamesAreSpeltInOneFile(t *testing.T) {
 		if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || name == "internal/trace/names.go" {
 			return nil
 		}
+		read++
 		here := strings.HasPrefix(name, "internal/trace/")
+		src, err := fs.ReadFile(root, name)
+		if err != nil || !here && !bytes.Contains(src, []byte("gen_ai.")) && !bytes.Contains(src, []byte("OTEL_")) {
+			return err
+		}
 		for _, s := range literals(t, root, name) {
 			require.False(t, here && mine[s], "%s spells %q; use the name in names.go", name, s)
 			require.False(t, strings.HasPrefix(s, "gen_ai.") || strings.HasPrefix(s, "OTEL_"), "%s spells %q, which belongs in names.go", name, s)
 		}
-		read++
 		return nil
 	})
 	require.NoError(t, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -50,6 +51,20 @@ func (u *upload) UploadTraces(ctx context.Context, list []*tracepb.ResourceSpans
 	return err
 }
 
+// times says how often it was asked to send.
+func (u *upload) times() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.asked
+}
+
+// names are those of the spans that were taken.
+func (u *upload) names() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.sent)
+}
+
 func queueTo(ctx context.Context, u *upload) *Queue {
 	q := &Queue{
 		client: u, most: 10, batch: 4, delay: 100 * time.Millisecond,
@@ -77,14 +92,14 @@ func TestSpansLeaveTogetherAndInOrder(t *testing.T) {
 			q.Put(some(i, 1)...)
 		}
 		synctest.Wait()
-		require.Zero(t, u.asked, "they gather first")
+		require.Zero(t, u.times(), "they gather first")
 		time.Sleep(101 * time.Millisecond) //nolint:forbidigo // virtual
 		synctest.Wait()
-		require.Equal(t, 2, u.asked)
-		require.Equal(t, []string{"0", "1", "2", "3", "4", "5"}, u.sent)
+		require.Equal(t, 2, u.times())
+		require.Equal(t, []string{"0", "1", "2", "3", "4", "5"}, u.names())
 		q.Put(some(6, 1)...)
 		require.NoError(t, q.Close(t.Context(), time.Second))
-		require.Equal(t, "6", u.sent[6], "the end waits for what is left")
+		require.Equal(t, "6", u.names()[6], "the end waits for what is left")
 	})
 }
 
@@ -115,7 +130,7 @@ func TestAReceiverThatComesBackGetsWhatWaited(t *testing.T) {
 		q.Put(some(0, 3)...)
 		time.Sleep(10 * time.Second) //nolint:forbidigo // virtual
 		require.NoError(t, q.Close(t.Context(), time.Second))
-		require.Equal(t, []string{"0", "1", "2"}, u.sent)
+		require.Equal(t, []string{"0", "1", "2"}, u.names())
 	})
 }
 
@@ -129,7 +144,7 @@ func TestAReceiverThatIsNotThereAtTheEndIsAskedOnce(t *testing.T) {
 		err := q.Close(t.Context(), 3*time.Second)
 		require.EqualError(t, err, "9 spans were lost: dial: connection refused")
 		require.Zero(t, time.Since(began))
-		require.Equal(t, 1, u.asked)
+		require.Equal(t, 1, u.times())
 	})
 }
 
@@ -141,7 +156,7 @@ func TestWhatTheReceiverRefusesIsLostAndNotSentAgain(t *testing.T) {
 		q.Put(some(0, 9)...)
 		err := q.Close(t.Context(), 3*time.Second)
 		require.EqualError(t, err, "2 spans were lost: OTLP partial success: too old (2 spans rejected)")
-		require.Equal(t, 3, u.asked)
+		require.Equal(t, 3, u.times())
 	})
 }
 
