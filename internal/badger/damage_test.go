@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,10 +124,12 @@ func harms(t *testing.T, name string, size int64) (list []harm) {
 	require.NoError(t, err)
 	used := int64(len(strings.TrimRight(string(text), "\x00")))
 	chance := rand.New(rand.NewPCG(1, uint64(size)))
+	var seen []int64
 	for _, at := range []int64{0, used / 4, used / 2, used - 1, chance.Int64N(used + 1), chance.Int64N(used + 1)} {
-		if at < 0 || at >= size {
+		if at < 0 || at >= size || slices.Contains(seen, at) {
 			continue
 		}
+		seen = append(seen, at)
 		list = append(list, harm{fmt.Sprint("bit ", at), func(t *testing.T, name string) {
 			t.Helper()
 			f, err := os.OpenFile(name, os.O_RDWR, 0)
@@ -309,4 +312,19 @@ func TestAReaderChangesNothing(t *testing.T) {
 	require.ErrorIs(t, err, ErrReadOnly)
 	_, err = r.GC(Retention{})
 	require.ErrorIs(t, err, ErrReadOnly)
+}
+
+// FuzzDatabase reads anything as the files of a database: it must not crash.
+func FuzzDatabase(f *testing.F) {
+	f.Add(make([]byte, 64))
+	f.Add([]byte{0x40, 0, 9, 1, 0})
+	f.Fuzz(func(t *testing.T, text []byte) {
+		ignore := func(pair) {}
+		_, _ = tableIndex(text)
+		_ = readBlock(text, ignore)
+		_ = verify(nil, text)
+		name := filepath.Join(t.TempDir(), "1.mem")
+		require.NoError(t, os.WriteFile(name, append(make([]byte, walHeader), text...), 0o600))
+		readLog(name, ignore, func(string) {})
+	})
 }

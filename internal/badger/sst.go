@@ -71,11 +71,15 @@ func tail(text []byte) (rest, part []byte, err error) {
 
 // tableIndex gives offset and length of each block.
 func tableIndex(text []byte) (offsets [][2]int, err error) {
+	defer nonsense(&err)
 	rest, sum, err := tail(text)
 	if err != nil {
 		return nil, err
 	}
 	_, index, err := tail(rest)
+	if err == nil && len(index) == 0 {
+		err = errShort // a table that was being written is all zeros at its end, and zero is the sum of nothing
+	}
 	if err == nil {
 		err = verify(index, sum)
 	}
@@ -90,6 +94,13 @@ func tableIndex(text []byte) (offsets [][2]int, err error) {
 		}
 	}
 	return offsets, nil
+}
+
+// nonsense makes an error of a panic: what a checksum vouches for need not make sense.
+func nonsense(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("it cannot be read: %v", r)
+	}
 }
 
 // verify checks a sum, which is a message of two numbers: the algorithm and the sum.
@@ -125,11 +136,7 @@ func readBlock(block []byte, want func(pair)) (err error) {
 	if err := verify(text, sum); err != nil || want == nil {
 		return err
 	}
-	defer func() { // what a checksum vouches for can still be nonsense
-		if r := recover(); r != nil {
-			err = fmt.Errorf("it cannot be read: %v", r)
-		}
-	}()
+	defer nonsense(&err)
 	n := int(binary.BigEndian.Uint32(text[len(text)-4:]))
 	end := len(text) - 4 - 4*n
 	var base []byte
