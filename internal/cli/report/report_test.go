@@ -164,10 +164,10 @@ def main():
 
 // deep is a run of forks within forks, with words that nothing breaks.
 func deep() *story.Run {
-	word := strings.Repeat("unbreakable", 60)
+	word := strings.Repeat("unbreakable", 12)
 	facts := []runtime.Fact{{Kind: runtime.Begun, At: time.Unix(0, 0)}}
 	path := runtime.Path("")
-	for i := range 60 {
+	for i := range 24 {
 		at := time.Unix(int64(i), 0)
 		facts = append(facts,
 			runtime.Fact{Addr: runtime.Address{Path: path, N: 1}, Kind: runtime.Begun, At: at, Attempt: 1, Request: runtime.Payload(`{"agent":"` + word + `","effect":"agent","task":"` + word + `"}`)},
