@@ -60,8 +60,23 @@ func TestLinesAreCounted(t *testing.T) {
 	require.Len(t, files, 1)
 	require.Equal(t, "x.star", files[0].File)
 	require.Equal(t, []runtime.LineCount{
-		{9, 1}, {10, 0}, {11, 1}, {12, 0}, {13, 0}, {14, 1}, {15, 0}, {17, 1}, {18, 0}, {19, 1}, {20, 3}, {21, 2}, {22, 2}, {23, 2},
-		{24, 1}, {27, 1}, {30, 0},
+		{9, 1},
+		{10, 0},
+		{11, 1},
+		{12, 0},
+		{13, 0},
+		{14, 1},
+		{15, 0},
+		{17, 1},
+		{18, 0},
+		{19, 1},
+		{20, 3},
+		{21, 2},
+		{22, 2},
+		{23, 2},
+		{24, 1},
+		{27, 1},
+		{30, 0},
 	}, files[0].Lines)
 	require.Equal(t, []runtime.FuncCount{{"main", 4, 1}, {"inner", 21, 2}, {"helper", 27, 1}, {"unused", 29, 0}}, files[0].Funcs)
 	files = covered(t, branches, `{"n": 2}`, nil)

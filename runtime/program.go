@@ -95,7 +95,7 @@ type compilation struct {
 	meta    Meta                           // what the main file says
 }
 
-// metaKey is where a thread that loads the main file keeps the Meta to fill.
+// metaKey is where a thread that loads a file keeps the Meta to fill.
 const metaKey = "parallax.meta"
 
 // Bounds on the top-level code of one module; initKey is where its thread counts bytes.
@@ -123,9 +123,11 @@ func (c *compilation) module(f *File) (starlark.StringDict, error) {
 	t.OnMaxSteps = func(t *starlark.Thread) {
 		loading.end(t, limitError("steps", t.ExecutionSteps(), initSteps))
 	}
-	if f == c.files[len(c.files)-1] {
-		t.SetLocal(metaKey, &c.meta)
+	meta := &c.meta
+	if f != c.files[len(c.files)-1] {
+		meta = new(Meta) // what a loaded file says of itself does not concern who loads it
 	}
+	t.SetLocal(metaKey, meta)
 	t.SetLocal(initKey, new(uint64))
 	g, err := prog.Init(t, env.Builtins)
 	if err != nil {
@@ -174,7 +176,7 @@ func export(globals starlark.StringDict) {
 	}
 }
 
-// MetaOf gives what pattern(...) fills while the main file is loaded, and nil at any other time.
+// MetaOf gives what pattern(...) fills while a file is loaded, and nil at any other time. Only that of the main file is looked at.
 func MetaOf(t *starlark.Thread) *Meta {
 	m, _ := t.Local(metaKey).(*Meta)
 	return m

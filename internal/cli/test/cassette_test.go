@@ -40,13 +40,13 @@ func says(text string) func(context.Context, runtime.Call) (runtime.Answer, erro
 }
 
 // onEngine runs the only test of a suite on the local engine.
-func onEngine(t *testing.T, s *patterntest.Suite, real patterntest.Agents, secrets ...patterntest.Secret) ([]string, error) {
+func onEngine(t *testing.T, s *patterntest.Suite, team patterntest.Agents, secrets ...patterntest.Secret) ([]string, error) {
 	t.Helper()
 	require.Len(t, s.Tests, 1)
 	w, prog, err := s.NewWorld(s.Tests[0].Name)
 	require.NoError(t, err)
-	if real != nil {
-		w.Real, w.Secrets = real, secrets
+	if team != nil {
+		w.Real, w.Secrets = team, secrets
 	}
 	_, err = (&local.Engine{Agents: w, Emit: w.Event, Open: s.Loaded.Open}).Run(t.Context(), local.Run{ID: "test", Program: prog})
 	return w.Finish(err)
@@ -68,13 +68,13 @@ def test_a():
     assert.eq(agent("teller").ask("q").value, "it is [KEY is left out]!")
     assert.eq(attempt(agent("thrower").ask, "q").error.message, "key [KEY is left out] is wrong")
 `, nil)
-	real := answers{
+	team := answers{
 		"teller": says(`it is open \"sesame\"!`),
 		"thrower": func(context.Context, runtime.Call) (runtime.Answer, error) {
 			return runtime.Answer{}, &runtime.Error{Code: runtime.Refused, Message: `key open "sesame" is wrong`, Details: runtime.Payload(`{"key":"open \"sesame\""}`)}
 		},
 	}
-	warnings, err := onEngine(t, s, real, patterntest.Secret{Name: "KEY", Value: `open "sesame"`}, patterntest.Secret{Name: "SHORT", Value: "is"})
+	warnings, err := onEngine(t, s, team, patterntest.Secret{Name: "KEY", Value: `open "sesame"`}, patterntest.Secret{Name: "SHORT", Value: "is"})
 	require.NoError(t, err)
 	require.Empty(t, warnings)
 	require.NotContains(t, recording(t, s), "sesame")
@@ -90,12 +90,12 @@ def test_a():
     cassette()
     assert.eq(race(lambda: agent("slow").ask("q"), lambda: agent("fast").ask("q")).value, "first")
 `, nil)
-	real := answers{"fast": says("first"), "slow": func(ctx context.Context, _ runtime.Call) (runtime.Answer, error) {
+	team := answers{"fast": says("first"), "slow": func(ctx context.Context, _ runtime.Call) (runtime.Answer, error) {
 		<-ctx.Done()
 		return runtime.Answer{}, runtime.ErrCancelled()
 	}}
 	synctest.Test(t, func(t *testing.T) {
-		_, err := onEngine(t, s, real)
+		_, err := onEngine(t, s, team)
 		require.NoError(t, err)
 	})
 	require.Contains(t, recording(t, s), `{"at":"1.0/1","cancelled":true,"request":{"agent":"slow"`)
@@ -116,13 +116,13 @@ def test_a():
     r = agent("flaky").ask("q", retry = 3)
     assert.eq((r.value, r.attempts), ("x", 2))
 `, nil)
-	real := answers{"flaky": func(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
+	team := answers{"flaky": func(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
 		if c.Attempt == 1 {
 			return runtime.Answer{}, &runtime.Error{Code: runtime.Unavailable, Message: "busy", Retryable: true}
 		}
 		return says("x")(ctx, c)
 	}}
-	for _, agents := range []patterntest.Agents{real, nil, nil} {
+	for _, agents := range []patterntest.Agents{team, nil, nil} {
 		synctest.Test(t, func(t *testing.T) {
 			warnings, err := onEngine(t, s, agents)
 			require.NoError(t, err)
@@ -144,11 +144,11 @@ func TestEqualQuestionsAreAnsweredInTheirOrder(t *testing.T) {
 		return s
 	}
 	n := 0
-	real := answers{"a": func(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
+	team := answers{"a": func(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
 		n++
 		return says(strings.Repeat("x", n))(ctx, c)
 	}}
-	_, err := onEngine(t, write("def test_a():\n    cassette()\n    [agent('a').ask('q') for i in range(3)]\n"), real)
+	_, err := onEngine(t, write("def test_a():\n    cassette()\n    [agent('a').ask('q') for i in range(3)]\n"), team)
 	require.NoError(t, err)
 
 	// An effect more moves all addresses by one.

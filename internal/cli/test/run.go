@@ -58,11 +58,11 @@ func (r *Runner) One(ctx context.Context, s *patterntest.Suite, name string) Out
 func (r *Runner) run(ctx context.Context, s *patterntest.Suite, w *patterntest.World, prog *runtime.Program) ([]string, error) {
 	w.Cassettes, w.Update = &r.tapes, r.Update
 	if r.Record != nil {
-		real, err := r.Record(s.Path())
+		asked, err := r.Record(s.Path())
 		if err != nil {
 			return nil, err
 		}
-		w.Real, w.Secrets = real.Agents, real.Secrets
+		w.Real, w.Secrets = asked.Agents, asked.Secrets
 	}
 	if r.Timeout > 0 {
 		late := runtime.Errorf(runtime.Limit, "the test took longer than %s", r.Timeout)

@@ -159,3 +159,17 @@ func TestACallThatNeverCameFailsATest(t *testing.T) {
 	require.Equal(t, "x_test.star:2:13", out.Pos)
 	require.Contains(t, out.Failure(s), `agent "a" was asked 0 times, and the test expects 1; the next is: task="q"`)
 }
+
+// What a pattern says of itself holds where it is run, not where a test loads it.
+func TestATestLoadsAPatternThatDescribesItself(t *testing.T) {
+	t.Parallel()
+	s := suite(t, `
+load(":p.star", "main")
+
+def test_a():
+    scripted("a", "x")
+    assert.eq([main() for i in range(3)], ["x", "x", "x"])
+    assert.eq(budget.remaining("calls"), None)
+`, map[string]string{"p.star": "pattern(description = \"d\", budget = budget(calls = 1))\ndef main():\n    return agent(\"a\").ask(\"q\").value\n"})
+	require.NoError(t, one(t, s, 0).Err)
+}

@@ -111,11 +111,11 @@ func (o *Options) check() error {
 
 // round runs the tests of files once, and tells about them.
 func (o *Options) round(ctx context.Context, files []string) ([]*file, error) {
-	real := &project{app: o.App}
-	defer real.close()
+	team := &project{app: o.App}
+	defer team.close()
 	run := &Runner{Timeout: o.Timeout, Update: o.Update}
 	if o.Record {
-		run.Record = real.agents
+		run.Record = team.agents
 	}
 	if o.Cover {
 		run.limits = covering

@@ -47,7 +47,7 @@ func (o *Options) watch(ctx context.Context, files []string) error {
 		seen := w.look(files)
 		done, err := o.round(ctx, files)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // Ctrl-C is how a watch ends
+			return nil // Ctrl-C is how a watch ends
 		}
 		if _, told := errors.AsType[*cli.Told](err); err != nil && !told {
 			cli.Tell(o.App, err)

@@ -88,6 +88,7 @@ func TestAWatchRunsWhatAChangeConcerns(t *testing.T) {
 		"a_test.star": "load(':a.star', 'f')\ndef test_a():\n    assert.eq(f(), 1)\n",
 		"b_test.star": "def test_b():\n    assert.golden(1, 'b.json')\n",
 	}, func(t *testing.T, w *watching) {
+		t.Helper()
 		out, err := w.later()
 		require.Contains(t, out, "2 tests, 1 failed")
 		require.Contains(t, err, "Ctrl-C ends")
@@ -114,6 +115,7 @@ func TestAWatchSeesMistakesMendedAndFilesComeAndGo(t *testing.T) {
 		"a.star":      "def f():\n    return 1\n",
 		"a_test.star": "load(':a.star', 'f')\ndef test_a():\n    assert.eq(f(), 1)\n",
 	}, func(t *testing.T, w *watching) {
+		t.Helper()
 		out, _ := w.later()
 		require.Contains(t, out, "1 test, all ok")
 		w.write(t, "a.star", "def f(:\n")
