@@ -110,12 +110,18 @@ func compiled(src string) (*runtime.Program, error) {
 // keeps runs a pattern and keeps it, up to its end or that of ctx, as parallax run --keep does.
 func keeps(ctx context.Context, t *testing.T, s *badger.Store, id, src string, agents office) error {
 	t.Helper()
-	p, err := compiled(src)
-	require.NoError(t, err)
 	inputs := runtime.Payload(`{}`)
-	if len(p.Params()) > 0 {
+	if strings.Contains(src, "main(topic)") {
 		inputs = runtime.Payload(`{"topic":"tea"}`)
 	}
+	return keepsOf(ctx, t, s, id, src, agents, inputs)
+}
+
+// keepsOf is keeps with inputs.
+func keepsOf(ctx context.Context, t *testing.T, s *badger.Store, id, src string, agents office, inputs runtime.Payload) error {
+	t.Helper()
+	p, err := compiled(src)
+	require.NoError(t, err)
 	require.NoError(t, s.Create(badger.Record{
 		ID: id, Pattern: "talks/" + id + ".star", Name: "p.star", Version: "1.2.3", Inputs: inputs, Seed: 7, Started: time.Now().UTC(), Status: badger.Running,
 	}))
