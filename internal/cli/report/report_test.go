@@ -240,6 +240,24 @@ func TestALargeRunIsFolded(t *testing.T) {
 	require.Less(t, len(small), 100<<10)
 }
 
+// Nor do three thousand failures that say much, in words that take more room on a page.
+func TestALargeFailureIsFolded(t *testing.T) {
+	t.Parallel()
+	much := strings.Repeat(`"<&'>`, 1600)
+	ask := runtime.Payload(`{"agent":` + string(quote(much)) + `,"effect":"agent","input":{"x":` + string(quote(much)) + `},"task":` + string(quote(much)) + `}`)
+	facts := []runtime.Fact{{Addr: runtime.Address{N: 1}, Kind: runtime.Begun, Request: runtime.NamedFork("parallel", 3000, nil)}}
+	for i := range 3000 {
+		at := runtime.Address{Path: runtime.Path("").Child(1, i), N: 1}
+		no := &runtime.Error{Code: runtime.Refused, Message: much, Hint: much}
+		facts = append(facts,
+			runtime.Fact{Addr: at, Kind: runtime.Begun, Request: ask}, runtime.Fact{Addr: at, Kind: runtime.Done, Err: no},
+			runtime.Fact{Addr: runtime.Address{N: 1}, Kind: runtime.Delivered, Seq: i, Index: i, Err: no})
+	}
+	page := html(t, story.Tell(story.Kept{Head: story.Head{ID: "r", Status: story.Done}, Facts: facts}), report.Limits{})
+	require.Less(t, len(page), 7<<20)
+	contains(t, page, "2,950 more failures left out here.")
+}
+
 func TestLargeValuesAreCut(t *testing.T) {
 	t.Parallel()
 	page := html(t, pages(t)["panel"], report.Limits{Bytes: 10_000})

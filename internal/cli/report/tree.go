@@ -28,6 +28,16 @@ type node struct {
 	Open   bool
 }
 
+// Bounds on what stands in the tree of each node, in bytes; values are bounded all together.
+const (
+	maxName      = 100
+	maxTask      = 160
+	maxSaid      = 120
+	maxMessage   = 200
+	maxArtifacts = 20
+	maxFailure   = 2000 // where failures are told of
+)
+
 // failure is what something failed of.
 type failure struct {
 	Where   string
@@ -85,17 +95,20 @@ func (p *planting) node(n *story.Node, depth int) *node {
 	id := "part-" + strconv.Itoa(p.shown)
 	p.ids[n] = id
 	v := &node{
-		ID: id, Where: n.Where(), Kind: string(n.Kind), Name: line(n.Name, 200), Task: line(n.Task, 300), Status: n.Status,
+		ID: id, Where: n.Where(), Kind: string(n.Kind), Name: line(n.Name, maxName), Task: line(n.Task, maxTask), Status: n.Status,
 		Notes: strings.Join(notes(n), ", "), Open: depth < 2 && len(n.Children) > 0 && len(n.Children) <= 20,
 	}
 	if n.Kind == story.RunNode && depth == 0 {
 		v.Where = n.Run
 	} else {
-		v.Said = line(n.Says(), 160)
+		v.Said = line(n.Says(), maxSaid)
 		v.Values = p.values(n)
 	}
-	if n.Err != nil {
+	if n.Err != nil && (depth == 0 || !blamed(n)) {
 		v.Error = failureOf(n, id)
+		if depth > 0 {
+			v.Error.Message, v.Error.Hint = clipped(v.Error.Message, maxMessage), clipped(v.Error.Hint, maxMessage)
+		}
 	}
 	shown := p.kept(n, depth)
 	for _, c := range shown {
@@ -154,7 +167,10 @@ func (p *planting) values(n *story.Node) []*value {
 			list = append(list, v)
 		}
 	}
-	if len(n.Task) > 300 {
+	if n.Err != nil && len(n.Err.Message) > maxMessage && !blamed(n) {
+		add(p.desk.text("message", n.Err.Message, len(n.Err.Message)))
+	}
+	if len(n.Task) > maxTask {
 		add(p.desk.text("task", n.Task, len(n.Task)))
 	}
 	add(p.desk.add(inputLabel(n.Kind), n.Input))
@@ -165,7 +181,7 @@ func (p *planting) values(n *story.Node) []*value {
 		}
 		add(p.desk.text("reasoning", a.Reasoning, len(a.Reasoning)))
 		add(p.desk.text("model", a.Usage.Model, len(a.Usage.Model)))
-		for _, f := range a.Artifacts {
+		for _, f := range a.Artifacts[:min(len(a.Artifacts), maxArtifacts)] {
 			add(p.desk.text("artifact", fmt.Sprintf("%s, %s, sha256 %s", f.Name, size(int(f.Size)), f.SHA256), 0))
 		}
 		return list
@@ -237,6 +253,7 @@ func folded(n *story.Node, shown []*story.Node) string {
 
 func failureOf(n *story.Node, id string) *failure {
 	return &failure{
-		Where: n.Where(), Link: id, What: line(n.Title(), 200), Code: string(n.Err.Code), Message: visible(n.Err.Message), Hint: visible(n.Err.Hint), Trace: visible(n.Err.Backtrace()),
+		Where: n.Where(), Link: id, What: line(n.Title(), 200), Code: string(n.Err.Code),
+		Message: visible(clipped(n.Err.Message, maxFailure)), Hint: visible(clipped(n.Err.Hint, maxFailure)), Trace: visible(n.Err.Backtrace()),
 	}
 }

@@ -23,7 +23,7 @@ type value struct {
 // Bounds on one value in bytes: what is shown at most, at least, and without being folded.
 const (
 	maxValue  = 64 << 10
-	minValue  = 256
+	minValue  = 32
 	openValue = 400
 	openLines = 8
 	openFirst = 20 // times as much of what people look for

@@ -32,7 +32,7 @@ type choice struct {
 // maxChoices bounds the options of one ballot, maxReasons what is quoted of one.
 const (
 	maxChoices = 20
-	maxReasons = 5
+	maxReasons = 3
 )
 
 // ballots collects the votes of a run, those of the result first.
@@ -134,7 +134,7 @@ func reasons(texts []string) []value {
 		if i == maxReasons {
 			return append(list, value{Text: "… " + plural(len(texts)-i, "more reason")})
 		}
-		list = append(list, value{Text: line(text, 600)})
+		list = append(list, value{Text: line(text, 400)})
 	}
 	return list
 }

@@ -32,11 +32,15 @@ func visible(s string) string {
 
 // line is a text in one line of at most n bytes.
 func line(s string, n int) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > n {
-		s = strings.ToValidUTF8(s[:n], "") + "…"
+	return visible(clipped(strings.Join(strings.Fields(s), " "), n))
+}
+
+// clipped cuts a text to at most n bytes and says so by an ellipsis.
+func clipped(s string, n int) string {
+	if len(s) <= n {
+		return s
 	}
-	return visible(s)
+	return strings.ToValidUTF8(s[:n], "") + "…"
 }
 
 // number groups digits by thousands.
