@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 		case "faulty":
 			serveFaulty()
 			return
+		case "ledger":
+			serveLedger(len(os.Args) > 2)
+			return
 		default: // never the tests: they would start themselves again and again
 			os.Exit(2)
 		}

@@ -1,0 +1,316 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parallax-run/parallax/internal/badger"
+	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/keep"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+const tortureAgents = `
+[agents.worker]
+use = "plugin"
+command = [%[1]q, "ledger"]
+log = %[2]q
+
+[agents.once]
+use = "plugin"
+command = [%[1]q, "ledger", "once"]
+log = %[2]q
+`
+
+// torture has everything that a record has to bring back: branches side by side, a race, calls tried again, pauses, state, child runs, agents that
+// are found, and calls that must not be made twice.
+const torture = `
+def work(n):
+    a = agent("worker").ask("part %d after %dms" % (n, 1 + n * 7 % 5)).value
+    if n % 2:
+        sleep("%dms" % n)
+    b = agent("worker").ask("flaky %d" % n, retry = retry(4, backoff = "1ms")).value
+    state.set("part%d" % n, a)
+    return [a, b, random()]
+
+def once(n):
+    did = attempt(agent("once").ask, "once %d after 10ms" % n)
+    return did.value.value if did.ok else did.error.code
+
+def fast():
+    return agent("worker").ask("fast after 3ms").value
+
+def slow():
+    return agent("worker").ask("slow after 60s", timeout = "2m").value
+
+def main():
+    parts = parallel(work, range(5), limit = 3).values
+    winner = race(fast, slow)
+    kin = parallel(lambda n: run(":child.star", n = n), range(2)).values
+    soonest = parallel(lambda n: agent("worker").ask("vote %d after %dms" % (n, 1 + n * 20)).value, range(3), until = first(1)).values
+    left = attempt(lambda: agent("worker").ask("refuse", retry = 0).value)
+    known = [a.name for a in agents("worker", min = 0)]
+    return {
+        "result": [parts, winner, kin, soonest, left.ok, state.keys(), known, agent("worker").ask("last").value],
+        "once": parallel(once, range(3), limit = 2).values,
+    }
+`
+
+const tortureChild = `
+def main(n):
+    a = agent("worker").ask("child %d after 2ms" % n).value
+    sleep("2ms")
+    return [a, agent("worker").ask("child %d again" % n).value, random()]
+`
+
+// TestKilledRunsEndAsTheyWouldHave kills parallax at random moments, with a seed that is printed, until it was killed often enough. Two projects
+// share a store, so that the other one's owner is killed too.
+func TestKilledRunsEndAsTheyWouldHave(t *testing.T) {
+	t.Parallel()
+	tortureAll(t, 2, func(_, kills int) bool { return kills >= 10 })
+}
+
+// tortureAll tortures runs of several projects with one store, each until it is enough.
+func tortureAll(t *testing.T, projects int, enough func(runs, kills int) bool) {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("TORTURE_SEED"); s != "" {
+		_, err := fmt.Sscan(s, &seed)
+		require.NoError(t, err)
+	}
+	t.Logf("TORTURE_SEED=%d", seed)
+	state := t.TempDir()
+	for i := range projects {
+		t.Run(string('a'+rune(i)), func(t *testing.T) {
+			t.Parallel()
+			newTorture(t, state, seed+uint64(i)).until(enough)
+		})
+	}
+}
+
+// tortured is a project whose runs are killed.
+type tortured struct {
+	t     *testing.T
+	dir   string
+	state string // directory of the store
+	log   string
+	rng   *rand.Rand
+	want  json.RawMessage // the result of an undisturbed run
+	calls map[string]bool // its calls, without the run's id; those that a fork may leave out are not among them
+	lines int             // of the agents' log that it made
+
+	kills, early, repeated, unknown int // kills; those before there was a record; calls made again; outcomes that are not known
+}
+
+func newTorture(t *testing.T, state string, seed uint64) *tortured {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	dir := project(t, map[string]string{"main.star": torture, "child.star": tortureChild})
+	k := &tortured{t: t, dir: dir, state: state, log: filepath.Join(dir, "calls.log"), rng: rand.New(rand.NewPCG(seed, seed))}
+	manifest := fmt.Sprintf(tortureAgents, self, k.log)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "parallax.toml"), []byte(manifest), 0o600))
+	r := parallaxIn(t, dir, "run", "-q", "main.star", "--seed", "7")
+	require.Equal(t, cli.Done, r.exit, r.stderr)
+	var once []string
+	k.want, once = k.outcome(r.stdout)
+	require.Equal(t, []string{"did once 0", "did once 1", "did once 2"}, once)
+	k.calls = make(map[string]bool)
+	for _, c := range k.entries() {
+		k.lines++
+		_, at, _ := strings.Cut(c.id, "/")
+		k.calls[at] = true
+	}
+	require.NoError(t, os.Remove(k.log))
+	return k
+}
+
+// until tortures runs until enough says so.
+func (k *tortured) until(enough func(runs, kills int) bool) {
+	for runs := 0; !enough(runs, k.kills); runs++ {
+		k.one(fmt.Sprintf("%s%d", path.Base(k.t.Name()), runs))
+	}
+	k.t.Logf("%d kills, %d of them before there was a record; %d calls were made again, of %d outcomes it is not known", k.kills, k.early, k.repeated, k.unknown)
+}
+
+// one starts a run, kills it a few times, and lets it end.
+func (k *tortured) one(id string) {
+	t := k.t
+	kept := make(map[string]int) // calls whose outcome was durable at a kill, with the number of lines in the log then
+	args := []string{"run", "-q", "main.star", "--seed", "7", "--id", id, "--state", k.state}
+	var r outcome
+	for life := 0; ; life++ {
+		deadly := life < 4 && k.rng.IntN(4) > 0
+		var died bool
+		if r, died = k.live(deadly, args); !died {
+			break
+		}
+		k.kills++
+		if known := k.note(id, kept); known {
+			args = []string{"resume", "-q", id, "--state", k.state}
+		} else {
+			k.early++
+		}
+	}
+	require.Equal(t, cli.Done, r.exit, "%s: %s", id, r.stderr)
+	result, once := k.outcome(r.stdout)
+	require.JSONEq(t, string(k.want), string(result), id)
+	k.audit(id, kept, once)
+	again := parallaxIn(t, k.dir, "replay", "-q", id, "--state", k.state)
+	require.Equal(t, cli.Done, again.exit, again.stderr)
+	require.Equal(t, r.stdout, again.stdout, "a replay gives the same bytes")
+	require.NoError(t, os.Remove(k.log))
+}
+
+// live is one life of a run: it ends by itself, or is killed.
+func (k *tortured) live(deadly bool, args []string) (outcome, bool) {
+	cmd := parallaxCmd(k.t, k.dir, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.NoError(k.t, cmd.Start())
+	ended := make(chan struct{})
+	var killer sync.WaitGroup
+	if deadly {
+		before := len(k.entries())
+		until := before + k.rng.IntN(max(2, k.lines-before))
+		pause := time.Duration(k.rng.IntN(4000)) * time.Microsecond
+		killer.Go(func() { k.kill(cmd.Process, until, pause, ended) })
+	}
+	err := cmd.Wait()
+	close(ended)
+	killer.Wait()
+	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+		require.NoError(k.t, err)
+	}
+	code := cmd.ProcessState.ExitCode()
+	return outcome{cli.Exit(code), stdout.String(), stderr.String()}, code < 0
+}
+
+// kill kills a process a moment after the agents' log has so many lines.
+func (k *tortured) kill(p *os.Process, lines int, pause time.Duration, ended <-chan struct{}) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		text, _ := os.ReadFile(k.log)
+		if bytes.Count(text, []byte("\n")) >= lines {
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-ended:
+			return
+		}
+	}
+	select {
+	case <-time.After(pause):
+		_ = p.Kill()
+	case <-ended:
+	}
+}
+
+// note says whether the run is on record, and adds the calls whose outcome is.
+func (k *tortured) note(id string, kept map[string]int) bool {
+	s, err := badger.Open(k.state, badger.Options{})
+	require.NoError(k.t, err)
+	defer func() { require.NoError(k.t, s.Close()) }()
+	if _, err := s.Record(id); errors.Is(err, badger.ErrNotFound) {
+		return false
+	}
+	family, err := keep.Family(s, id)
+	require.NoError(k.t, err)
+	lines := len(k.entries())
+	for _, m := range family {
+		for _, f := range m.Facts {
+			call := m.Run + "/" + f.Addr.String()
+			if _, before := kept[call]; f.Kind == runtime.Done && !before {
+				kept[call] = lines
+			}
+		}
+	}
+	return true
+}
+
+// entry is a line of the agents' log.
+type entry struct {
+	what, id string
+	attempt  int
+}
+
+func (k *tortured) entries() []entry {
+	text, err := os.ReadFile(k.log)
+	if !errors.Is(err, os.ErrNotExist) {
+		require.NoError(k.t, err)
+	}
+	var list []entry
+	for line := range strings.Lines(string(text)) {
+		var e entry
+		_, err := fmt.Sscan(line, &e.what, &e.id, &e.attempt)
+		require.NoError(k.t, err, line)
+		list = append(list, e)
+	}
+	return list
+}
+
+// audit looks at what the agents say: nobody was asked again for what was on record, nobody was asked for anything else than in an undisturbed
+// run, and those who must not be asked twice were not.
+func (k *tortured) audit(id string, kept map[string]int, once []string) {
+	t := k.t
+	starts := make(map[string]int)
+	for i, e := range k.entries() {
+		if e.what != "start" {
+			continue
+		}
+		starts[e.id]++
+		if lines, durable := kept[e.id]; durable {
+			require.Less(t, i, lines, "%s was asked again though its outcome was on record", e.id)
+		}
+		root, at, _ := strings.Cut(e.id, "/")
+		require.Equal(t, id, root)
+		require.True(t, k.calls[at] || k.optional(at), "%s is no call of an undisturbed run: %v", e.id, slices.Sorted(maps.Keys(k.calls)))
+	}
+	for n, said := range once {
+		if said == string(runtime.UnknownOutcome) {
+			k.unknown++
+		}
+		require.Contains(t, []string{fmt.Sprintf("did once %d", n), string(runtime.UnknownOutcome)}, said)
+	}
+	for call, n := range starts {
+		k.repeated += n - 1
+		if at := strings.TrimPrefix(call, id+"/"); strings.HasPrefix(at, onceFork) {
+			require.Equal(t, 1, n, "%s must not be asked twice", call)
+		}
+	}
+}
+
+// onceFork begins the addresses of the calls that must not be made twice.
+const onceFork = "8."
+
+// optional are calls that a fork may or may not have come to when it stopped.
+func (k *tortured) optional(at string) bool {
+	return strings.HasPrefix(at, "2.") || strings.HasPrefix(at, "4.")
+}
+
+// outcome takes the result of a run apart.
+func (k *tortured) outcome(stdout string) (result json.RawMessage, once []string) {
+	var out struct {
+		Result json.RawMessage `json:"result"`
+		Once   []string        `json:"once"`
+	}
+	require.NoError(k.t, json.Unmarshal([]byte(stdout), &out), stdout)
+	return out.Result, out.Once
+}
