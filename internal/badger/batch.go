@@ -7,8 +7,12 @@ import (
 	"github.com/parallax-run/parallax/runtime"
 )
 
-// A batch is what was kept of one run in one transaction: facts as they are stored, each with its length before it. Its key ends in the time
-// of the database at which it was written, so that batches of a run are in order. Of facts that are the same the last one counts.
+// A batch is what was kept of one run in one transaction, or a part of that: facts as they are stored, each with its length before it. Its key
+// ends in the time of the database at which it was written and the number of the part, so that batches of a run are in order. Of facts that are
+// the same the last one counts.
+
+// batchBytes is how long batches get, unless a single fact is longer.
+const batchBytes = 8 << 10
 
 func appendToBatch(batch, fact []byte) []byte {
 	return append(binary.AppendUvarint(batch, uint64(len(fact))), fact...)
@@ -68,23 +72,23 @@ func (t *tx) keep(run string, facts [][]byte) {
 		return
 	}
 	if t.batches == nil {
-		t.batches = make(map[string][]byte)
+		t.batches = make(map[string][][]byte)
 	}
-	batch, ok := t.batches[run]
+	known, ok := t.batches[run]
 	if !ok {
 		t.order = append(t.order, run)
 	}
-	for _, f := range facts {
-		batch = appendToBatch(batch, f)
-	}
-	t.batches[run] = batch
+	t.batches[run] = append(known, facts...)
 }
 
 // flush sets the keys of the batches.
 func (t *tx) flush() error {
 	for _, run := range t.order {
-		if err := t.set(item{keyOfSeq(factKey, run, t.disk.base+t.txn.ReadTs()), t.batches[run]}); err != nil {
-			return err
+		for i, batch := range rebatch(t.batches[run], batchBytes) {
+			key := binary.BigEndian.AppendUint16(keyOfSeq(factKey, run, t.disk.base+t.txn.ReadTs()), uint16(i))
+			if err := t.set(item{key, batch}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -23,10 +23,10 @@ type job struct {
 
 // Sizes of a group. Badger takes transactions up to 15 % of a memtable.
 const (
-	groupBytes = 512 << 10
-	groupItems = 4000
-	chunkBytes = 256 << 10 // one job
-	chunkItems = 1000
+	groupBytes = 128 << 10
+	groupItems = 1000
+	chunkBytes = 64 << 10 // one job
+	chunkItems = 500
 )
 
 // commit does jobs until there are no more.
@@ -121,8 +121,8 @@ type tx struct {
 	items   int
 	changes []change // for those who watch
 	lent    map[string]bool
-	batches map[string][]byte // facts by run
-	order   []string          // of the runs
+	batches map[string][][]byte // facts by run
+	order   []string            // of the runs
 }
 
 func (t *tx) set(i item) error {

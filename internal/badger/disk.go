@@ -40,17 +40,20 @@ type disk struct {
 // tuned keeps Badger small: it is a journal here, not a database for a machine of its own.
 func tuned(dir string) badger.Options {
 	o := badger.DefaultOptions(dir)
-	o.MemTableSize = 8 << 20
+	o.MemTableSize = 2 << 20 // up to three of them are in memory, and what is made of them
+	o.BaseTableSize = 512 << 10
+	o.BlockSize = 32 << 10 // a batch fits in: a block that has to grow takes three times its size
 	o.NumMemtables = 2
-	o.BlockCacheSize = 8 << 20
-	o.IndexCacheSize = 8 << 20
+	o.BlockCacheSize = 4 << 20
+	o.IndexCacheSize = 4 << 20
 	o.ValueLogFileSize = 16 << 20
-	o.ValueThreshold = 1 << 20 // whatever is longer is a blob: the value log stays empty
+	o.ValueThreshold = 256 << 10 // whatever is longer is a blob: the value log stays empty
 	o.Compression = options.None
 	o.ChecksumVerificationMode = options.OnBlockRead
 	o.DetectConflicts = false
 	o.MetricsEnabled = false
 	o.NumCompactors = 2
+	o.NumGoroutines = 2
 	o.CompactL0OnClose = false
 	o.BypassLockGuard = true // there is a lock of our own around it
 	o.Logger = nil

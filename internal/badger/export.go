@@ -80,7 +80,7 @@ func (s *Store) contentsOf(id string, batches []item) (*contents, error) {
 			return nil, err
 		}
 		n += len(values)
-		c.facts[run] = rebatch(values)
+		c.facts[run] = rebatch(values, batchBytes)
 	}
 	children, err := s.children(id)
 	if err != nil {
@@ -190,11 +190,11 @@ func (b *blobs) shallow(value []byte, need func(digest string)) (runtime.Fact, e
 	return f, errorsOr(err, errors.Join(tell(f.Request), tell(f.Outcome)))
 }
 
-// rebatch makes batches that can be stored.
-func rebatch(values [][]byte) (batches [][]byte) {
+// rebatch makes batches that are not longer than the limit, unless a single fact is.
+func rebatch(values [][]byte, limit int) (batches [][]byte) {
 	var batch []byte
 	for _, v := range values {
-		if len(batch) > 0 && len(batch)+len(v) > chunkBytes {
+		if len(batch) > 0 && len(batch)+len(v) > limit {
 			batches, batch = append(batches, batch), nil
 		}
 		batch = appendToBatch(batch, v)

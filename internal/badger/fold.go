@@ -15,8 +15,8 @@ import (
 // are, then the digest of a blob that stands here, and so on; the last part has no digest behind it.
 const (
 	foldMark  = 0
-	foldFrom  = 64 << 10  // strings as long as this are blobs
-	foldWhole = 256 << 10 // a value that is still as long as this is one blob
+	foldFrom  = 64 << 10 // strings as long as this are blobs
+	foldWhole = 96 << 10 // a value that is still as long as this is one blob
 )
 
 func folded(value []byte) bool { return len(value) > 0 && value[0] == foldMark }

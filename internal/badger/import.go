@@ -3,12 +3,15 @@ package badger
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -135,17 +138,7 @@ func (s *Store) take(id string, f *os.File) error {
 		case frameRecord:
 			return s.takeRecord(fr, last)
 		}
-		n++
-		part := &request{Op: opImport, Run: id, Items: []item{{keyOfSeq(factKey, fr.run, uint64(n)), fr.value}}}
-		needs := make(map[string]bool)
-		if _, err := s.blobs.distinct(part.Items, needs); err != nil {
-			return err
-		}
-		for digest := range needs {
-			part.Items = append(part.Items, needed(fr.run, []string{digest})...)
-		}
-		_, err := s.ask(part)
-		return err
+		return s.takeFacts(id, fr, &n)
 	})
 	if err == nil {
 		_, err = s.ask(last)
@@ -153,6 +146,38 @@ func (s *Store) take(id string, f *os.File) error {
 	if err != nil {
 		_, undo := s.ask(&request{Op: opImport, Run: id})
 		return errors.Join(err, undo)
+	}
+	return nil
+}
+
+// takeFacts keeps facts in batches of our own size, as if written before the database had a time.
+func (s *Store) takeFacts(id string, fr frame, n *int) error {
+	needs := make(map[string]bool)
+	values, err := s.blobs.distinct([]item{{Value: fr.value}}, needs)
+	if err != nil {
+		return err
+	}
+	part, size := &request{Op: opImport, Run: id}, 0
+	for _, batch := range rebatch(values, batchBytes) {
+		if size > 0 && size+len(batch) > chunkBytes {
+			if _, err := s.ask(part); err != nil {
+				return err
+			}
+			part, size = &request{Op: opImport, Run: id}, 0
+		}
+		*n++
+		size += len(batch)
+		part.Items = append(part.Items, item{binary.BigEndian.AppendUint32(keyOfSeq(factKey, fr.run, 0), uint32(*n)), batch})
+	}
+	if size > 0 {
+		if _, err := s.ask(part); err != nil {
+			return err
+		}
+	}
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(needs)), chunkItems) {
+		if _, err := s.ask(&request{Op: opImport, Run: id, Items: needed(fr.run, some)}); err != nil {
+			return err
+		}
 	}
 	return nil
 }

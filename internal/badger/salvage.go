@@ -177,8 +177,10 @@ func (s *survey) each(do func(key, value []byte) error) error {
 
 func (s *survey) base() (base uint64) {
 	for k, p := range s.newest {
-		if base = max(base, p.version); len(k) > 8 && k[0] == factKey {
-			base = max(base, binary.BigEndian.Uint64([]byte(k[len(k)-8:])))
+		if base = max(base, p.version); len(k) > 2 && k[0] == factKey {
+			if seq := k[len(under(factKey, runOf(p.key))):]; len(seq) >= 8 {
+				base = max(base, binary.BigEndian.Uint64([]byte(seq[:8])))
+			}
 		}
 	}
 	return base + 1
