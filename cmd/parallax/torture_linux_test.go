@@ -58,11 +58,14 @@ def fast():
 def slow():
     return agent("worker").ask("slow after 60s", timeout = "2m").value
 
+def vote(n):
+    return agent("worker").ask("vote %d after %s" % (n, "60s" if n else "1ms"), timeout = "2m").value
+
 def main():
     parts = parallel(work, range(5), limit = 3).values
     winner = race(fast, slow)
     kin = parallel(lambda n: run(":child.star", n = n), range(2)).values
-    soonest = parallel(lambda n: agent("worker").ask("vote %d after %dms" % (n, 1 + n * 20)).value, range(3), until = first(1)).values
+    soonest = parallel(vote, range(3), until = first(1)).values
     left = attempt(lambda: agent("worker").ask("refuse", retry = 0).value)
     known = [a.name for a in agents("worker", min = 0)]
     return {
