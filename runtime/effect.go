@@ -83,7 +83,7 @@ type AgentCall struct {
 // AgentLookup finds agents by capability. Its outcome is a JSON array of names, sorted.
 // Fewer than Min is an *Error of code NotFound.
 type AgentLookup struct {
-	Capability string
+	Capability string // Idempotent also finds the agents that declare themselves so
 	Count      int // at most so many; zero means all
 	Min        int
 }
