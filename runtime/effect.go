@@ -84,7 +84,7 @@ type AgentCall struct {
 // Fewer than Min is an *Error of code NotFound.
 type AgentLookup struct {
 	Capability string // Idempotent also finds the agents that declare themselves so
-	Count      int // at most so many; zero means all
+	Count      int    // at most so many; zero means all
 	Min        int
 }
 
