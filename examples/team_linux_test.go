@@ -15,7 +15,7 @@ func TestTeamAsksAPersonOnTheTerminal(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			out, shown := onTerminal(t, "> ", c.answer, "run", "team", "--input", "path=hopeless", "--input", "text=false")
+			out, shown := onTerminal(t, "> ", c.answer, "run", "team", "--input", "path=hopeless", "--input", "text=false", "--agents", hasty(t))
 			var got mended
 			decode(t, out, &got)
 			require.Equal(t, c.status, got.Status)

@@ -7,6 +7,7 @@ import (
 	"go/format"
 	"go/parser"
 	"go/token"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -131,7 +132,7 @@ func (m *mutator) binary(n *ast.BinaryExpr) {
 	if other, ok := logic[n.Op]; ok {
 		m.swap(Logic, n, n.OpPos, n.Op, other)
 	}
-	if !isComparison(n.Op) {
+	if !slices.Contains(comparisons, n.Op) {
 		return
 	}
 	near := boundaries[n.Op]
@@ -144,15 +145,6 @@ func (m *mutator) binary(n *ast.BinaryExpr) {
 			m.swap(Comparison, n, n.OpPos, n.Op, other)
 		}
 	}
-}
-
-func isComparison(op token.Token) bool {
-	for _, c := range comparisons {
-		if c == op {
-			return true
-		}
-	}
-	return false
 }
 
 // offByOne shifts an index or a bound.
