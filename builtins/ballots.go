@@ -20,6 +20,42 @@ type answer struct {
 // value is the answer itself, without what is known about it.
 func (a *answer) value() starlark.Value { return answered(a.said) }
 
+// reasons are what the Result says of its answer, or else what the answer says itself as its reason or reasons.
+func (a *answer) reasons() []starlark.Value {
+	if r, ok := a.said.(*Result); ok && r.answer.Reasoning != "" {
+		return []starlark.Value{starlark.String(r.answer.Reasoning)}
+	}
+	for _, name := range []string{"reason", "reasons", "reasoning"} {
+		switch v := fieldNamed(a.value(), name).(type) {
+		case starlark.String:
+			return []starlark.Value{v}
+		case *starlark.List:
+			var texts []starlark.Value
+			for x := range v.Elements() {
+				if s, ok := x.(starlark.String); ok {
+					texts = append(texts, s)
+				}
+			}
+			return texts
+		}
+	}
+	return nil
+}
+
+// fieldNamed is a field of data, or nil.
+func fieldNamed(v starlark.Value, name string) starlark.Value {
+	switch v := v.(type) {
+	case *starlark.Dict:
+		x, _, _ := v.Get(starlark.String(name))
+		return x
+	case starlark.HasAttrs:
+		if x, err := v.Attr(name); err == nil && !hasMethodsOnly(v) {
+			return x
+		}
+	}
+	return nil
+}
+
 // panel is everybody who was asked.
 type panel struct {
 	asked   int // failures and abstentions included, branches that were stopped early left out
@@ -104,6 +140,9 @@ func (p *panel) abstain() { p.all, p.asked = p.all+1, p.asked+1 }
 // say takes an answer; agent is who gave it, unless it says so itself.
 func (p *panel) say(v starlark.Value, agent string) error {
 	p.abstain()
+	if _, isHandle := v.(*Agent); isHandle {
+		return fmt.Errorf("got an agent, which has not been asked yet; parallel(fn, agents) asks them")
+	}
 	a := answer{said: v, agent: agent}
 	if r, ok := v.(*Result); ok {
 		a.confidence = r.answer.Confidence

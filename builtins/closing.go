@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"go.starlark.net/starlark"
@@ -49,9 +50,9 @@ func (p *poll) blank() (*Tally, error) {
 		t.confidence = starlark.Float(0)
 		return t, nil
 	}
-	weights := p.weights
-	if weights == nil || p.method == logOdds {
-		weights = slices.Repeat([]float64{1}, t.valid)
+	weights, err := p.votingWeights()
+	if err != nil {
+		return nil, err
 	}
 	i := c.param("correlation")
 	correlation, err := c.floatArg(i, 0)
@@ -62,6 +63,25 @@ func (p *poll) blank() (*Tally, error) {
 		return nil, c.wrong(i, "%w", err)
 	}
 	return t, nil
+}
+
+// votingWeights is what each answer weighs in the count, which is by log_odds the size of its log-odds.
+func (p *poll) votingWeights() ([]float64, error) {
+	if p.weights == nil {
+		return slices.Repeat([]float64{1}, len(p.panel.answers)), nil
+	}
+	if p.method != logOdds {
+		return p.weights, nil
+	}
+	sizes := make([]float64, len(p.weights))
+	for i, accuracy := range p.weights {
+		odds, _, err := consensus.LogOdds([]int{0}, []float64{accuracy}, 1)
+		if err != nil {
+			return nil, err
+		}
+		sizes[i] = math.Abs(odds[0])
+	}
+	return sizes, nil
 }
 
 // head is the option that leads, with the help of on_tie where several do, or -1.
@@ -149,9 +169,12 @@ func (p *poll) dissenter(i, head int, score float64) dissenter {
 	return d
 }
 
-// share is the weight of those who back option i, of all; of log_odds, whose weights are no votes, the number of heads.
+// share is the weight of those who back option i, of all; by log_odds that of its score among those above zero.
 func (p *poll) share(i int) float64 {
 	backers := p.backed[i]
+	if p.method == logOdds && p.total > 0 {
+		return max(p.odds[i], 0) / p.total
+	}
 	if p.weights == nil || p.method == logOdds {
 		return float64(len(backers)) / float64(len(p.panel.answers))
 	}
@@ -181,7 +204,7 @@ func (p *poll) confidence(share float64, leaders []int) starlark.Value {
 
 // interval is where the share of heads for option i may lie; weights have no heads.
 func (p *poll) interval(i int) starlark.Value {
-	if p.weights != nil && p.method != logOdds || p.isRanked() {
+	if p.weights != nil || p.isRanked() {
 		return starlark.None
 	}
 	low, high := consensus.Wilson(len(p.backed[i]), len(p.panel.answers), 0.95)

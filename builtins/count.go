@@ -28,6 +28,7 @@ type poll struct {
 	weights  []float64 // nil means that all count alike
 	total    float64   // of the weights
 	backed   [][]int   // who backs each option: of a ranking the first choice counts
+	odds     []float64 // of log_odds: the score of each option
 }
 
 // standing is how the options of a poll stand.
@@ -219,6 +220,7 @@ func (p *poll) stand() (s standing, err error) {
 		s.scores, err = consensus.Count(p.choice, p.weights, n)
 	case logOdds:
 		s.scores, s.probabilities, err = consensus.LogOdds(p.choice, p.weights, n)
+		p.weighOdds(s.scores)
 	case approval:
 		s.scores, err = consensus.Approval(p.ballots, p.weights, n)
 	case borda:
@@ -243,6 +245,16 @@ func (p *poll) stand() (s standing, err error) {
 	}
 	s.margin, err = p.margin(&s)
 	return s, err
+}
+
+// weighOdds makes shares of log-odds: what speaks for an option, of what speaks for any.
+func (p *poll) weighOdds(scores []float64) {
+	p.odds = scores
+	positive := make([]float64, len(scores))
+	for i, x := range scores {
+		positive[i] = max(x, 0)
+	}
+	p.total = consensus.Sum(positive)
 }
 
 // index notes who backs each of n options.
@@ -320,8 +332,8 @@ func (p *poll) margin(s *standing) (float64, error) {
 	}
 	top := s.leaders[0]
 	switch {
-	case p.method == logOdds:
-		return s.probabilities[top] - highestBut(s.probabilities, top), nil
+	case p.method == logOdds && p.total == 0:
+		return 0, nil
 	case p.isRanked():
 		prefer, err := consensus.Prefer(p.ballots, p.weights, len(s.scores))
 		if err != nil {

@@ -47,7 +47,8 @@ An answer is read as a score from 0 to 1:
   value says nothing of a score: a command says no by an exit code that is not among its ok_codes, whatever it counts.
 
 When it says several of these the least counts. Its reasons are in reason or reasons, a comment, or the end of stderr and stdout.
-Everything else is no evidence: None, text that is no JSON, a number outside 0 to 1, a run without tests, an error of an agent, fail().
+Everything else is no evidence: None, text that is no JSON, a number outside 0 to 1, a run without tests, an error of an agent, fail(). A command that crashes
+says no by its exit code; with on_exit = "fail" in its table it is no evidence instead.
 No evidence is never a pass. Bugs of the script, limits and cancellation are raised, as attempt raises them.
 
 What follows is the policy, {"accept": 0.8, "warn": 0.6, "retry": 0.4} unless policy= says otherwise for some of them:

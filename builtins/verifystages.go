@@ -44,7 +44,7 @@ type findings struct {
 // passes says whether a value may be accepted without a person.
 func (f *findings) passes(t thresholds) bool { return f.whole && t.band(f.score) >= warned }
 
-// better says whether f beats g: whole evidence comes before less, then the score counts.
+// better says whether f beats g: whole evidence comes before less, then the score counts, then what each oracle says in turn.
 func (f *findings) better(g *findings) bool {
 	if f.whole != g.whole {
 		return f.whole
@@ -52,7 +52,15 @@ func (f *findings) better(g *findings) bool {
 	if f.known != g.known {
 		return f.known
 	}
-	return f.score > g.score
+	if f.score != g.score {
+		return f.score > g.score
+	}
+	for i := range min(len(f.evidence), len(g.evidence)) {
+		if a, b := f.evidence[i].score, g.evidence[i].score; a != b {
+			return a > b
+		}
+	}
+	return false
 }
 
 // reasons are the doubts of all oracles, each under the name of its oracle.
