@@ -133,10 +133,24 @@ func (c *compilation) module(f *File) (starlark.StringDict, error) {
 	export(g)
 	for name, v := range g {
 		if err := guard.Freeze(v); err != nil {
-			return nil, &Error{Code: Limit, Message: fmt.Sprintf("%s: the global %s: %v", f.Name, name, err)}
+			return nil, &Error{
+				Code: Limit, Message: fmt.Sprintf("the global %s: %v", name, err), Trace: []Frame{{Func: "<toplevel>", Pos: f.place(name).String()}},
+			}
 		}
 	}
 	return g, nil
+}
+
+// place is where a file binds a global, or its start.
+func (f *File) place(global string) syntax.Position {
+	for _, stmt := range f.Syntax.Stmts {
+		if s, ok := stmt.(*syntax.AssignStmt); ok {
+			if id, ok := s.LHS.(*syntax.Ident); ok && id.Name == global {
+				return id.NamePos
+			}
+		}
+	}
+	return syntax.MakePosition(&f.Name, 1, 1)
 }
 
 // guarded adds the guard's names to those of the environment, whose own come first.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/parallax-run/parallax/internal/edition"
@@ -171,9 +170,10 @@ func root(err error) error {
 
 // patternFailure tells the error of a script with the line that caused it and the way there.
 func patternFailure(e *runtime.Error, err error, excerpt Excerpts) Failure {
-	f := Failure{Exit: ExitOf(err), What: e.Message, Hint: e.Hint}
+	pos, message := e.Told()
+	f := Failure{Exit: ExitOf(err), What: message, Hint: e.Hint}
 	if e.Code != runtime.Script && e.Code != runtime.Failed && !strings.Contains(e.Message, string(e.Code)) {
-		f.What = fmt.Sprintf("%s (%s)", e.Message, e.Code)
+		f.What = fmt.Sprintf("%s (%s)", message, e.Code)
 	}
 	if needsPerson(err) && f.Hint == "" {
 		f.Hint = inTerminal
@@ -181,7 +181,7 @@ func patternFailure(e *runtime.Error, err error, excerpt Excerpts) Failure {
 	if e.Code == runtime.Cancelled {
 		return f
 	}
-	if pos := innermost(e.Trace); pos != "" && excerpt != nil {
+	if pos != "" && excerpt != nil {
 		f.What = excerpt(pos, f.What)
 	}
 	f.Where = e.Backtrace()
@@ -190,16 +190,6 @@ func patternFailure(e *runtime.Error, err error, excerpt Excerpts) Failure {
 
 // inTerminal is the next step where a person is needed.
 const inTerminal = "run it in a terminal, where it can ask"
-
-// innermost is the last place in the script on the way to an error.
-func innermost(trace []runtime.Frame) string {
-	for _, f := range slices.Backward(trace) {
-		if f.Pos != "" {
-			return f.Pos
-		}
-	}
-	return ""
-}
 
 func sourceFailures(e *runtime.SourceError) []Failure {
 	var all []Failure
