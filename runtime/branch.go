@@ -43,9 +43,10 @@ type Branch struct {
 
 // run is what all branches of one execution share.
 type run struct {
-	limits Limits
-	seed   uint64
-	aside  any // see Program.Entry
+	program *Program
+	limits  Limits
+	seed    uint64
+	aside   any // see Program.Entry
 }
 
 // BranchOf gives the branch of a thread. While a module is loaded there is none: effects belong into functions.

@@ -28,7 +28,7 @@ func (b *Branch) explain(err error) error {
 		if large, tooLarge := errors.AsType[*guard.TooLarge](err); tooLarge {
 			return &Error{Code: Limit, Message: b.message(err), Trace: frames, Cause: large}
 		}
-		return &Error{Code: Script, Message: b.message(err), Hint: b.frozenHint(err), Trace: frames, Cause: err}
+		return &Error{Code: Script, Message: b.message(err), Hint: b.hint(err), Trace: frames, Cause: err}
 	}
 	traced := *e
 	traced.Trace = append(frames, e.Trace...)
@@ -37,20 +37,16 @@ func (b *Branch) explain(err error) error {
 
 // frames is the stack at which err left Starlark code: that of the innermost EvalError.
 func (b *Branch) frames(err error) []Frame {
-	var inner *starlark.EvalError
-	for at := err; at != nil; at = errors.Unwrap(at) {
-		if _, below := exactly[*Error](at); below {
-			break // its own Trace tells the rest
-		}
-		if e, ok := exactly[*starlark.EvalError](at); ok {
-			inner = e
-		}
-	}
+	inner := innermost(err)
 	if inner == nil {
 		return nil
 	}
-	frames := make([]Frame, 0, len(inner.CallStack))
-	for _, f := range inner.CallStack {
+	stack := inner.CallStack
+	if _, _, ok := misbound(inner); ok {
+		stack = stack[:len(stack)-1] // it is the call that is wrong
+	}
+	frames := make([]Frame, 0, len(stack))
+	for _, f := range stack {
 		if guard.Hidden(f.Name) {
 			continue
 		}
@@ -61,6 +57,20 @@ func (b *Branch) frames(err error) []Frame {
 		frames = append(frames, frame)
 	}
 	return frames
+}
+
+// innermost is the EvalError at which err left Starlark code, or nil.
+func innermost(err error) *starlark.EvalError {
+	var inner *starlark.EvalError
+	for at := err; at != nil; at = errors.Unwrap(at) {
+		if _, below := exactly[*Error](at); below {
+			break // its own Trace tells the rest
+		}
+		if e, ok := exactly[*starlark.EvalError](at); ok {
+			inner = e
+		}
+	}
+	return inner
 }
 
 // exactly says whether err itself, not what it wraps, is a T.
@@ -85,6 +95,14 @@ func clipText(s string) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:maxMessage], "") + " ..."
+}
+
+// hint is the next step after an error that the interpreter found, or "".
+func (b *Branch) hint(err error) string {
+	if hint := b.frozenHint(err); hint != "" {
+		return hint
+	}
+	return b.misboundHint(err)
 }
 
 // frozenHint says what froze a value that a script tried to change, and what to do instead.
