@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -171,11 +172,12 @@ type register struct {
 	byKey   map[string]int
 	byText  map[string]int // strings as they were said, so that most need no key
 	texts   map[string]bool
+	bySelf  map[starlark.Value]int // the very same list or dict, said again
 	key     func(v starlark.Value) (string, error)
 }
 
 func newRegister(key func(v starlark.Value) (string, error)) *register {
-	return &register{byKey: make(map[string]int), byText: make(map[string]int), texts: make(map[string]bool), key: key}
+	return &register{byKey: make(map[string]int), byText: make(map[string]int), texts: make(map[string]bool), bySelf: make(map[starlark.Value]int), key: key}
 }
 
 // number gives the number of an option, a new one if it is the first to be so.
@@ -186,11 +188,20 @@ func (r *register) number(v starlark.Value) (int, error) {
 			return n, nil
 		}
 	}
+	isOne := isReference(v)
+	if isOne {
+		if n, ok := r.bySelf[v]; ok {
+			return n, nil
+		}
+	}
 	k, err := r.key(v)
 	if err != nil {
 		return 0, err
 	}
 	n, ok := r.byKey[k]
+	if isOne {
+		defer func() { r.bySelf[v] = n }()
+	}
 	if !ok {
 		n = len(r.options)
 		r.byKey[k] = n
@@ -206,6 +217,15 @@ func (r *register) number(v starlark.Value) (int, error) {
 	return n, nil
 }
 
+// isReference says that a value is one thing that may be met again, and can be told from others without looking into it.
+func isReference(v starlark.Value) bool {
+	switch v.(type) {
+	case *starlark.List, *starlark.Dict, *starlarkstruct.Struct:
+		return true
+	}
+	return false
+}
+
 // option names a new option so that no other has the same text.
 func (r *register) option(v starlark.Value) (option, error) {
 	p, err := runtime.Encode(v)
@@ -216,7 +236,7 @@ func (r *register) option(v starlark.Value) (option, error) {
 	if s, ok := v.(starlark.String); ok && !r.texts[string(s)] {
 		o.text = string(s)
 	}
-	if r.texts[o.text] {
+	for r.texts[o.text] {
 		o.text = strconv.Quote(o.text) // an option that is no string, beside a string that reads like it
 	}
 	r.texts[o.text] = true
@@ -261,7 +281,7 @@ func (c *Call) weightOf(i int, a *answer) (starlark.Value, error) {
 		}
 		return v, err
 	}
-	return nil, c.wrong(i, "got a %s, want a function of a result, or a dict of numbers by agent", c.Args[i].Type())
+	return nil, c.wrong(i, "got %s, want a function of a result, or a dict of numbers by agent", runtime.A(c.Args[i].Type()))
 }
 
 // confidences are the answers' own, as weights.

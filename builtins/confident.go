@@ -60,8 +60,8 @@ func (c *Call) fillConfidence(a *runtime.Answer) error {
 		}
 		a.Confidence = &f
 	}
-	for i, field := range map[int]*string{confidentAgent: &a.Agent, confidentBasis: &a.Basis, confidentReasoning: &a.Reasoning} {
-		s, err := c.textArg(i)
+	for i, field := range []*string{&a.Agent, &a.Basis, &a.Reasoning} {
+		s, err := c.textArg(confidentAgent + i)
 		if err != nil {
 			return err
 		}

@@ -85,7 +85,7 @@ func (c *Call) quorumArg(i int, p *panel) (int, error) {
 	}
 	n, err := c.intArg(i, 1, 1)
 	if _, isData := c.Args[0].(*Outcomes); err == nil && !isData && n > p.all && p.all > 0 {
-		return 0, c.wrong(i, "%d can never be reached by %d answers", n, p.all)
+		return 0, c.wrong(i, "%d is not between 1 and %d answers", n, p.all)
 	}
 	return n, err
 }
