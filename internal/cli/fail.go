@@ -35,6 +35,7 @@ type Failure struct {
 	What  string // one sentence, or several lines that each stand for themselves
 	Where string // excerpt and backtrace, or ""
 	Hint  string // the next step, or ""
+	More  string // the command that prints the manual page, or ""
 }
 
 // Tell writes what went wrong on app.Err and gives the exit code.
@@ -56,6 +57,9 @@ func (f Failure) String() string {
 	}
 	if f.Hint != "" {
 		fmt.Fprintf(&b, "  hint: %s\n", f.Hint)
+	}
+	if f.More != "" {
+		fmt.Fprintf(&b, "  more: %s\n", f.More)
 	}
 	return b.String()
 }
@@ -202,9 +206,10 @@ func sourceFailures(e *runtime.SourceError) []Failure {
 func excerptFailures(e *pattern.SourceError) []Failure {
 	var all []Failure
 	for _, f := range e.Findings {
-		hint := f.Hint
-		f.Hint = ""
-		all = append(all, Failure{Exit: Source, What: pattern.Excerpt(f, e.Sources[f.File]), Hint: hint})
+		failure := Failure{Exit: Source, Hint: f.Hint, More: f.Manual()}
+		f.Hint, f.Code = "", ""
+		failure.What = pattern.Excerpt(f, e.Sources[f.File])
+		all = append(all, failure)
 	}
 	return all
 }

@@ -43,6 +43,14 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s", f.File, f.Line, f.Col, f.Message)
 }
 
+// Manual is the command that prints the page of the finding's code, "" where there is none.
+func (f Finding) Manual() string {
+	if _, ok := diagnose.Lookup(f.Code); !ok {
+		return ""
+	}
+	return "parallax explain " + f.Code
+}
+
 // SourceError says what is wrong with a pattern's source. It wraps the runtime's *SourceError, or the *Error of top-level code, and
 // knows the sources, so that excerpts can be shown.
 type SourceError struct {
@@ -174,8 +182,8 @@ func Excerpt(f Finding, source []byte) string {
 	if f.Hint != "" {
 		fmt.Fprintf(&b, "\n  hint: %s", plain(f.Hint))
 	}
-	if _, ok := diagnose.Lookup(f.Code); ok {
-		fmt.Fprintf(&b, "\n  more: parallax explain %s", f.Code)
+	if manual := f.Manual(); manual != "" {
+		b.WriteString("\n  more: " + manual)
 	}
 	return b.String()
 }
