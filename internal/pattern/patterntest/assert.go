@@ -232,7 +232,7 @@ of the script are errors like others here, with the code "script"; limits and fa
 func fails(c *builtins.Call) (starlark.Value, error) {
 	fn, ok := c.Args[0].(starlark.Callable)
 	if !ok {
-		return nil, fmt.Errorf("assert.fails: fn: got a %s, want a function; write assert.fails(f, x) and not assert.fails(f(x))", c.Args[0].Type())
+		return nil, fmt.Errorf("assert.fails: fn: got %s, want a function; write assert.fails(f, x) and not assert.fails(f(x))", runtime.A(c.Args[0].Type()))
 	}
 	matches, err := expression(c.Args[2])
 	if err != nil {
@@ -265,7 +265,7 @@ func expression(v starlark.Value) (*regexp.Regexp, error) {
 	}
 	s, ok := v.(starlark.String)
 	if !ok {
-		return nil, fmt.Errorf("assert.fails: matches: got a %s, want a string", v.Type())
+		return nil, fmt.Errorf("assert.fails: matches: got %s, want a string", runtime.A(v.Type()))
 	}
 	re, err := regexp.Compile(string(s))
 	if err != nil {
