@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/consensus"
@@ -198,7 +199,7 @@ func table(reports []report, method string) string {
 	fmt.Fprintln(w, "AGENT\tLABELS\tRIGHT\tSHARE\t95 %\tECE\tBRIER\tMAP")
 	for i := range reports {
 		r := &reports[i]
-		fmt.Fprintf(w, "%s\t%d\t%d\t%.3f\t%.3f to %.3f\t%s\t%s\t%s\n", r.Agent, r.Labels, r.Right, r.Share, r.Low, r.High,
+		fmt.Fprintf(w, "%s\t%d\t%d\t%.3f\t%.3f to %.3f\t%s\t%s\t%s\n", printable(r.Agent), r.Labels, r.Right, r.Share, r.Low, r.High,
 			change(r.ECE, r.ECEAfter), change(r.Brier, r.BrierAfter), r.fitted(method))
 	}
 	_ = w.Flush() // into memory
@@ -234,4 +235,14 @@ func (r *report) fitted(method string) string {
 	default:
 		return "isotonic, " + counted(len(r.fit.Confidences), "point")
 	}
+}
+
+// printable shows a name from a file without what could move the cursor.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, name)
 }
