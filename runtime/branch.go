@@ -27,7 +27,7 @@ type Branch struct {
 	parent *Branch // nil for main; blocked while this branch lives
 
 	effects int      // effects and forks so far: the N of the last address
-	forks   []string // positions of this branch's forks so far, for messages about frozen values; the last few
+	forks   []string // what froze values so far, and where, for messages about frozen values; the last few
 	live    int      // live branches this one may still have below it
 	depth   int      // forks above
 

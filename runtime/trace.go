@@ -102,7 +102,10 @@ func (b *Branch) hint(err error) string {
 	if hint := b.frozenHint(err); hint != "" {
 		return hint
 	}
-	return b.misboundHint(err)
+	if hint := b.misboundHint(err); hint != "" {
+		return hint
+	}
+	return slipHint(b.message(err))
 }
 
 // frozenHint says what froze a value that a script tried to change, and what to do instead.
@@ -113,7 +116,7 @@ func (b *Branch) frozenHint(err error) string {
 	const copyIt = "change a copy instead: list(x), dict(x) or x + [y]"
 	for at := b; at != nil; at = at.parent {
 		if n := len(at.forks); n > 0 {
-			return "what crosses a fork is frozen, here by " + at.forks[n-1] + "; " + copyIt
+			return at.forks[n-1] + "; " + copyIt
 		}
 	}
 	return "values made while a module is loaded are frozen afterwards; " + copyIt
