@@ -250,5 +250,5 @@ func shown(v starlark.Value) string {
 	case starlark.String:
 		return fmt.Sprintf("%q", brief(string(v)))
 	}
-	return "a " + v.Type()
+	return runtime.A(v.Type())
 }

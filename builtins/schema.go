@@ -181,5 +181,5 @@ func describe(v starlark.Value) string {
 	case *starlark.List, starlark.Tuple, *starlark.Dict:
 		return fmt.Sprintf("%s of %d", runtime.A(v.Type()), starlark.Len(v))
 	}
-	return "a " + v.Type()
+	return runtime.A(v.Type())
 }

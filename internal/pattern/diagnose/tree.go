@@ -251,7 +251,7 @@ func (w *walker) callKind(x *syntax.CallExpr) string {
 			return "int"
 		case fn.Name == "list" || fn.Name == "dict" || fn.Name == "set" || fn.Name == "float":
 			return fn.Name
-		case fn.Name == "sorted":
+		case fn.Name == "sorted" || fn.Name == "agents":
 			return "list"
 		case fn.Name == "agent":
 			return "agent"

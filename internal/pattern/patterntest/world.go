@@ -58,6 +58,11 @@ func (w *World) Lookup(capability string) []runtime.AgentInfo {
 	return found
 }
 
+// HowToHave says how a test comes by an agent that has a capability.
+func (w *World) HowToHave(capability string) string {
+	return fmt.Sprintf("add scripted(\"name\", ..., capabilities = [%q]) to the test", capability)
+}
+
 // Call answers as the test scripted it.
 func (w *World) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
 	s, err := w.next(c)
