@@ -194,6 +194,9 @@ func checklistOf(named []starlark.Tuple) (oracle, error) {
 	for i, kv := range named {
 		name, isText := starlark.AsString(kv[0])
 		fn, isFunction := kv[1].(starlark.Callable)
+		if a, ok := kv[1].(*Agent); ok {
+			return oracle{}, fmt.Errorf("line %d of the checklist is %s, want a function; agents are oracles of their own: pass them without the brackets", i+1, a)
+		}
 		if !isText || !isFunction {
 			return oracle{}, fmt.Errorf("line %d of the checklist is %s: %s, want a name and a function of the value", i+1, describe(kv[0]), describe(kv[1]))
 		}
