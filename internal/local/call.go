@@ -131,7 +131,9 @@ func retryAfter(e *runtime.Error) time.Duration {
 }
 
 // advisor is an Agents whose agents are not those of parallax.toml. It says how to come by one that has a capability.
-type advisor interface{ HowToHave(capability string) string }
+type advisor interface {
+	HowToHave(capability string) string
+}
 
 func (b *branch) lookup(e runtime.AgentLookup) (runtime.Payload, error) {
 	found := b.x.capable(e.Capability)

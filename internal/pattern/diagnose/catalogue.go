@@ -96,7 +96,7 @@ func namePages() []Page {
 		{Code: "unknown-keyword", Why: "the function has no parameter of that name", Hint: "look up what it takes, such as with parallax doc parallel", Wrong: "def main(xs = []):\n    return sorted(xs, revers = True)\n"},
 		{
 			Code: "near-parameter", Warning: true, Why: "the argument is handed on as an input, though its name is nearly that of a parameter", Hint: "where it is meant as an input, another name is clearer",
-			Wrong: "def main():\n    return agent(\"critic\").ask(\"well?\", retuns = str, timout = \"3s\").value\n",
+			Wrong: "def main():\n    return agent(\"critic\").ask(\"well?\", timout = \"3s\").value\n",
 		},
 		{Code: "arguments", Why: "the function takes other arguments", Hint: "look up what it takes, such as with parallax doc ask", Wrong: "def main():\n    return agent(\"critic\").ask()\n", Right: "def main():\n    return agent(\"critic\").ask(\"well?\")\n"},
 		{Code: "argument-order", Why: "arguments by position come before those by name", Wrong: "def main(xs = []):\n    return sorted(reverse = True, xs)\n"},

@@ -25,11 +25,15 @@ var foreignMethods = map[string]string{
 
 // onlyOn are methods that one type lacks here and has elsewhere.
 var onlyOn = map[string]map[string]string{
-	"list": {"sort": "sorted($x, $a)", "reverse": "reversed($x)", "copy": "list($x)", "count": "len([x for x in $x if x == $a])", "join": "$a.join($x)", "add": "$x.append($a)",
-		"ask": "parallel(lambda a: a.ask($a), $x).values"},
+	"list": {
+		"sort": "sorted($x, $a)", "reverse": "reversed($x)", "copy": "list($x)", "count": "len([x for x in $x if x == $a])", "join": "$a.join($x)", "add": "$x.append($a)",
+		"ask": "parallel(lambda a: a.ask($a), $x).values",
+	},
 	"dict": {"copy": "dict($x)", "fromkeys": "{k: None for k in $a}", "has": "($a in $x)", "add": "$x.update($a)"},
-	"string": {"encode": "bytes($x)", "append": "$x + $a", "reverse": `"".join(reversed(list($x.elems())))`, "ljust": "$x", "rjust": "$x", "zfill": "$x", "swapcase": "$x",
-		"ask": "agent($x).ask($a)"},
+	"string": {
+		"encode": "bytes($x)", "append": "$x + $a", "reverse": `"".join(reversed(list($x.elems())))`, "ljust": "$x", "rjust": "$x", "zfill": "$x", "swapcase": "$x",
+		"ask": "agent($x).ask($a)",
+	},
 	"bytes": {"decode": "str($x)"},
 }
 
