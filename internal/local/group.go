@@ -28,6 +28,7 @@ type group struct {
 	weighed int   // outcomes that the script has made up its mind about
 	width   int   // most workers
 	workers int   // still running
+	keen    int   // workers that will take another branch by themselves, because theirs does not wait for anything
 	queue   []int // ended and to be delivered at once: failures, or all where the order is Settled
 	cursor  int   // first index that may still have to be delivered in input order
 	left    int   // not delivered yet
@@ -61,15 +62,18 @@ func (b *branch) Fork(spec runtime.ForkSpec, n int, body func(i int, fx runtime.
 		width = spec.Limit
 	}
 	g.width = width
-	g.more()
+	g.mu.Lock()
+	g.hire()
+	g.mu.Unlock()
 	b.yield()
 	return g
 }
 
-// more starts another worker if there is work for it.
+// more starts another worker if there is work for it, because a branch is about to wait.
 func (g *group) more() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.keen--
 	g.hire()
 }
 
@@ -77,6 +81,7 @@ func (g *group) more() {
 func (g *group) hire() {
 	if g.cause == nil && g.workers < g.width && g.upcoming() {
 		g.workers++
+		g.keen++
 		go g.work()
 	}
 }
@@ -97,17 +102,23 @@ func (g *group) work() {
 		i := g.next
 		if g.cause != nil || !g.upcoming() {
 			g.workers--
+			g.keen--
 			g.mu.Unlock()
 			g.changed.Signal()
 			return
 		}
 		g.next++
 		g.mu.Unlock()
-		g.branch(i)
+		if waited := g.branch(i); waited {
+			g.mu.Lock()
+			g.keen++
+			g.mu.Unlock()
+		}
 	}
 }
 
-func (g *group) branch(i int) {
+// branch runs one, and says whether it waited for anything.
+func (g *group) branch(i int) (waited bool) {
 	b := &branch{x: g.parent.x, run: g.parent.run, ctx: g.ctx, fork: g, path: g.parent.path.Child(g.at.N, i), now: g.parent.now, depth: g.parent.depth}
 	if b.x.Emit != nil {
 		e := runtime.Event{Kind: runtime.BranchStarted, Addr: g.at, N: i}
@@ -120,6 +131,7 @@ func (g *group) branch(i int) {
 	if g.end(i, v, err, b.now) {
 		g.announce(b, i, err)
 	}
+	return b.idle
 }
 
 // end records an outcome and says whether it counts, which it does not after the group was cancelled.
@@ -174,7 +186,7 @@ func (g *group) Cancel(cause error) {
 func (g *group) Next() (int, any, error, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.weighed = len(g.outs) - g.left; g.spec.Order == runtime.Settled {
+	if g.weighed = len(g.outs) - g.left; g.spec.Order == runtime.Settled && g.keen == 0 {
 		g.hire()
 	}
 	for g.left > 0 {
