@@ -28,7 +28,7 @@ func (c *Call) textArg(i int) (string, error) {
 	}
 	s, ok := c.Args[i].(starlark.String)
 	if !ok {
-		return "", c.wrong(i, "got a %s, want a string", c.Args[i].Type())
+		return "", c.wrong(i, "got %s, want a string", runtime.A(c.Args[i].Type()))
 	}
 	return string(s), nil
 }
@@ -64,7 +64,7 @@ func (c *Call) floatArg(i int, def float64) (float64, error) {
 	}
 	f, ok := starlark.AsFloat(c.Args[i])
 	if !ok {
-		return 0, c.wrong(i, "got a %s, want a number", c.Args[i].Type())
+		return 0, c.wrong(i, "got %s, want a number", runtime.A(c.Args[i].Type()))
 	}
 	return f, nil
 }
@@ -107,7 +107,7 @@ func (c *Call) choiceArg(i int, def string, options ...string) (string, error) {
 func (c *Call) callableArg(i int) (starlark.Callable, error) {
 	fn, ok := c.Args[i].(starlark.Callable)
 	if !ok {
-		return nil, c.wrong(i, "got a %s, want a function; write defer(f, x) for a call of f with x", c.Args[i].Type())
+		return nil, c.wrong(i, "got %s, want a function; write defer(f, x) for a call of f with x", runtime.A(c.Args[i].Type()))
 	}
 	return fn, nil
 }
@@ -125,7 +125,7 @@ func (c *Call) textsArg(i int) ([]string, error) {
 	for k, v := range values {
 		s, ok := v.(starlark.String)
 		if !ok {
-			return nil, c.wrong(i, "element %d is a %s, want a string", k, v.Type())
+			return nil, c.wrong(i, "element %d is %s, want a string", k, runtime.A(v.Type()))
 		}
 		texts[k] = string(s)
 	}
@@ -136,7 +136,7 @@ func (c *Call) textsArg(i int) ([]string, error) {
 func (c *Call) itemsArg(i int) ([]starlark.Value, error) {
 	iterable, ok := c.Args[i].(starlark.Iterable)
 	if !ok {
-		return nil, c.wrong(i, "got a %s, want a list", c.Args[i].Type())
+		return nil, c.wrong(i, "got %s, want a list", runtime.A(c.Args[i].Type()))
 	}
 	size := max(starlark.Len(iterable), 0)
 	if err := charge(c.Thread, size*16); err != nil {
@@ -188,9 +188,23 @@ func (c *Call) unencodable(noun string, err error) error {
 		return err
 	}
 	if name, found := strings.CutPrefix(e.Path, "$."); found {
-		return fmt.Errorf("%s: %s %s: %s", c.Decl.Name, noun, name, e.Reason)
+		return fmt.Errorf("%s: %s %s: %s%s", c.Decl.Name, noun, name, e.Reason, c.meant(name))
 	}
 	return fmt.Errorf("%s: the %ss: %s", c.Decl.Name, noun, e.Reason)
+}
+
+// meant asks whether a named argument that could not be handed on was for a parameter, "" where none is like it.
+func (c *Call) meant(name string) string {
+	var params []string
+	for i, p := range c.Decl.Params {
+		if c.Args[i] == nil && (p.Kind == Plain || p.Kind == Named) {
+			params = append(params, p.Name)
+		}
+	}
+	if near := runtime.Nearest(name, params); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
 }
 
 // decoded is the outcome of an effect as a value. An outcome that cannot be read is the host's fault, not the script's.
@@ -236,5 +250,5 @@ func shown(v starlark.Value) string {
 	case starlark.String:
 		return fmt.Sprintf("%q", brief(string(v)))
 	}
-	return "a " + v.Type()
+	return runtime.A(v.Type())
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -19,6 +20,42 @@ type answer struct {
 
 // value is the answer itself, without what is known about it.
 func (a *answer) value() starlark.Value { return answered(a.said) }
+
+// reasons are what the Result says of its answer, or else what the answer says itself as its reason or reasons.
+func (a *answer) reasons() []starlark.Value {
+	if r, ok := a.said.(*Result); ok && r.answer.Reasoning != "" {
+		return []starlark.Value{starlark.String(r.answer.Reasoning)}
+	}
+	for _, name := range []string{"reason", "reasons", "reasoning"} {
+		switch v := fieldNamed(a.value(), name).(type) {
+		case starlark.String:
+			return []starlark.Value{v}
+		case *starlark.List:
+			var texts []starlark.Value
+			for x := range v.Elements() {
+				if s, ok := x.(starlark.String); ok {
+					texts = append(texts, s)
+				}
+			}
+			return texts
+		}
+	}
+	return nil
+}
+
+// fieldNamed is a field of data, or nil.
+func fieldNamed(v starlark.Value, name string) starlark.Value {
+	switch v := v.(type) {
+	case *starlark.Dict:
+		x, _, _ := v.Get(starlark.String(name))
+		return x
+	case starlark.HasAttrs:
+		if x, err := v.Attr(name); err == nil && !hasMethodsOnly(v) {
+			return x
+		}
+	}
+	return nil
+}
 
 // panel is everybody who was asked.
 type panel struct {
@@ -104,6 +141,9 @@ func (p *panel) abstain() { p.all, p.asked = p.all+1, p.asked+1 }
 // say takes an answer; agent is who gave it, unless it says so itself.
 func (p *panel) say(v starlark.Value, agent string) error {
 	p.abstain()
+	if _, isHandle := v.(*Agent); isHandle {
+		return fmt.Errorf("got an agent, which has not been asked yet; parallel(fn, agents) asks them")
+	}
 	a := answer{said: v, agent: agent}
 	if r, ok := v.(*Result); ok {
 		a.confidence = r.answer.Confidence
@@ -132,11 +172,12 @@ type register struct {
 	byKey   map[string]int
 	byText  map[string]int // strings as they were said, so that most need no key
 	texts   map[string]bool
+	bySelf  map[starlark.Value]int // the very same list or dict, said again
 	key     func(v starlark.Value) (string, error)
 }
 
 func newRegister(key func(v starlark.Value) (string, error)) *register {
-	return &register{byKey: make(map[string]int), byText: make(map[string]int), texts: make(map[string]bool), key: key}
+	return &register{byKey: make(map[string]int), byText: make(map[string]int), texts: make(map[string]bool), bySelf: make(map[starlark.Value]int), key: key}
 }
 
 // number gives the number of an option, a new one if it is the first to be so.
@@ -147,11 +188,20 @@ func (r *register) number(v starlark.Value) (int, error) {
 			return n, nil
 		}
 	}
+	isOne := isReference(v)
+	if isOne {
+		if n, ok := r.bySelf[v]; ok {
+			return n, nil
+		}
+	}
 	k, err := r.key(v)
 	if err != nil {
 		return 0, err
 	}
 	n, ok := r.byKey[k]
+	if isOne {
+		defer func() { r.bySelf[v] = n }()
+	}
 	if !ok {
 		n = len(r.options)
 		r.byKey[k] = n
@@ -167,6 +217,15 @@ func (r *register) number(v starlark.Value) (int, error) {
 	return n, nil
 }
 
+// isReference says that a value is one thing that may be met again, and can be told from others without looking into it.
+func isReference(v starlark.Value) bool {
+	switch v.(type) {
+	case *starlark.List, *starlark.Dict, *starlarkstruct.Struct:
+		return true
+	}
+	return false
+}
+
 // option names a new option so that no other has the same text.
 func (r *register) option(v starlark.Value) (option, error) {
 	p, err := runtime.Encode(v)
@@ -177,7 +236,7 @@ func (r *register) option(v starlark.Value) (option, error) {
 	if s, ok := v.(starlark.String); ok && !r.texts[string(s)] {
 		o.text = string(s)
 	}
-	if r.texts[o.text] {
+	for r.texts[o.text] {
 		o.text = strconv.Quote(o.text) // an option that is no string, beside a string that reads like it
 	}
 	r.texts[o.text] = true
@@ -222,7 +281,7 @@ func (c *Call) weightOf(i int, a *answer) (starlark.Value, error) {
 		}
 		return v, err
 	}
-	return nil, c.wrong(i, "got a %s, want a function of a result, or a dict of numbers by agent", c.Args[i].Type())
+	return nil, c.wrong(i, "got %s, want a function of a result, or a dict of numbers by agent", runtime.A(c.Args[i].Type()))
 }
 
 // confidences are the answers' own, as weights.

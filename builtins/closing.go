@@ -1,12 +1,15 @@
 package builtins
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"go.starlark.net/starlark"
 
 	"github.com/parallax-run/parallax/internal/consensus"
+	"github.com/parallax-run/parallax/runtime"
 )
 
 // slack is what the arithmetic of shares may lose before a threshold counts as missed.
@@ -20,20 +23,29 @@ func (p *poll) close(s *standing) (*Tally, error) {
 	}
 	t.distribution, t.ranking = p.distribution(s.scores), p.lists(s.ranking)
 	t.margin = starlark.Float(s.margin)
-	agreement := 0.0
-	if len(s.leaders) > 0 {
-		agreement = p.share(s.leaders[0])
-		t.confidence = p.confidence(agreement, s.leaders)
-		t.interval = p.interval(s.leaders[0])
-	}
-	t.agreement = starlark.Float(agreement)
 	head, err := p.head(t, s)
 	if err != nil {
 		return nil, err
 	}
+	agreement := 0.0
+	if front := s.front(head); len(front) > 0 {
+		top := slices.MaxFunc(front, func(a, b int) int { return cmp.Compare(p.share(a), p.share(b)) })
+		agreement = p.share(top)
+		t.confidence = p.confidence(agreement, front)
+		t.interval = p.interval(top)
+	}
+	t.agreement = starlark.Float(agreement)
 	t.status = p.status(head, agreement)
 	p.sides(t, s, head)
 	return t, nil
+}
+
+// front is the head alone, or all that lead when there is none.
+func (s *standing) front(head int) []int {
+	if head >= 0 {
+		return []int{head}
+	}
+	return s.leaders
 }
 
 // blank is a tally of which only the numbers of answers are known.
@@ -49,19 +61,33 @@ func (p *poll) blank() (*Tally, error) {
 		t.confidence = starlark.Float(0)
 		return t, nil
 	}
-	weights := p.weights
-	if weights == nil || p.method == logOdds {
-		weights = slices.Repeat([]float64{1}, t.valid)
-	}
-	i := c.param("correlation")
-	correlation, err := c.floatArg(i, 0)
+	weights, err := p.votingWeights()
 	if err != nil {
 		return nil, err
 	}
-	if t.effective, err = consensus.EffectiveVotes(weights, correlation); err != nil {
-		return nil, c.wrong(i, "%w", err)
+	if t.effective, err = consensus.EffectiveVotes(weights, p.correlation); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Decl.Name, err)
 	}
 	return t, nil
+}
+
+// votingWeights is what each answer weighs in the count, which is by log_odds the size of its log-odds.
+func (p *poll) votingWeights() ([]float64, error) {
+	if p.weights == nil {
+		return slices.Repeat([]float64{1}, len(p.panel.answers)), nil
+	}
+	if p.method != logOdds {
+		return p.weights, nil
+	}
+	sizes := make([]float64, len(p.weights))
+	for i, accuracy := range p.weights {
+		odds, _, err := consensus.LogOdds([]int{0}, []float64{accuracy}, 1)
+		if err != nil {
+			return nil, err
+		}
+		sizes[i] = math.Abs(odds[0])
+	}
+	return sizes, nil
 }
 
 // head is the option that leads, with the help of on_tie where several do, or -1.
@@ -82,9 +108,6 @@ func (p *poll) head(t *Tally, s *standing) (int, error) {
 	}
 	if fn, ok := c.Args[i].(starlark.Callable); ok {
 		return p.untie(fn, i, s.leaders)
-	}
-	if _, err := c.choiceArg(i, "", "first"); err != nil {
-		return -1, err
 	}
 	return s.leaders[0], nil
 }
@@ -131,6 +154,12 @@ func (p *poll) sides(t *Tally, s *standing, head int) {
 		}
 		t.backers = p.backed[head]
 	}
+	if head >= 0 && p.method == approval {
+		p.forHead = make([]bool, len(p.panel.answers))
+		for _, k := range p.backed[head] {
+			p.forHead[k] = true
+		}
+	}
 	for _, group := range ranked(s.scores) {
 		for _, i := range group {
 			if i != head {
@@ -144,14 +173,17 @@ func (p *poll) sides(t *Tally, s *standing, head int) {
 func (p *poll) dissenter(i, head int, score float64) dissenter {
 	d := dissenter{option: p.register.options[i].value, votes: p.number(score), share: p.share(i), backers: p.backed[i]}
 	if head >= 0 && p.method == approval {
-		d.backers = slices.DeleteFunc(slices.Clone(d.backers), func(k int) bool { return slices.Contains(p.ballots[k], head) })
+		d.backers = slices.DeleteFunc(slices.Clone(d.backers), func(k int) bool { return p.forHead[k] })
 	}
 	return d
 }
 
-// share is the weight of those who back option i, of all; of log_odds, whose weights are no votes, the number of heads.
+// share is the weight of those who back option i, of all; by log_odds that of its score among those above zero.
 func (p *poll) share(i int) float64 {
 	backers := p.backed[i]
+	if p.method == logOdds && p.total > 0 {
+		return max(p.odds[i], 0) / p.total
+	}
 	if p.weights == nil || p.method == logOdds {
 		return float64(len(backers)) / float64(len(p.panel.answers))
 	}
@@ -181,7 +213,7 @@ func (p *poll) confidence(share float64, leaders []int) starlark.Value {
 
 // interval is where the share of heads for option i may lie; weights have no heads.
 func (p *poll) interval(i int) starlark.Value {
-	if p.weights != nil && p.method != logOdds || p.isRanked() {
+	if p.weights != nil || p.isRanked() {
 		return starlark.None
 	}
 	low, high := consensus.Wilson(len(p.backed[i]), len(p.panel.answers), 0.95)
@@ -246,14 +278,15 @@ func (p *poll) numeric() (*Tally, error) {
 		v := p.subject(i)
 		f, ok := starlark.AsFloat(v)
 		if _, isBool := v.(starlark.Bool); !ok || isBool {
-			return nil, fmt.Errorf("%s: answer %d is %s, want a number for method=%q", c.Decl.Name, i, shown(v), p.method)
+			return nil, runtime.Errorf(runtime.Schema, "%s: answer %d is %s, want a number for method=%q", c.Decl.Name, i, shown(v), p.method)
 		}
 		xs[i] = f
 	}
-	center, spread, agreement, err := consensus.Spread(xs)
-	if p.method == median && err == nil {
-		center, spread, agreement, err = consensus.MedianSpread(xs)
+	spreadOf := consensus.Spread
+	if p.method == median {
+		spreadOf = consensus.MedianSpread
 	}
+	center, spread, agreement, err := spreadOf(xs)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Decl.Name, err)
 	}

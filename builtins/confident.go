@@ -29,7 +29,8 @@ func confidentDecl() *Decl {
 		Doc: `Makes a Result: a value held with a confidence, as if an agent had answered it.
 
 confidence is between 0 and 1, or None for none. value may be a Result: then its confidence is replaced, its basis too where one is given or the confidence
-has changed, and the rest stays. What a verifier or a calibration found belongs here, with basis="verifier".
+has changed, and the rest stays. What a check against reality found belongs here with basis="verifier", which verify takes as evidence, and what a
+calibration found with basis="calibrated".
 
     def main(text):
         r = agent("classifier").ask("spam or not?", text=text)
@@ -59,8 +60,8 @@ func (c *Call) fillConfidence(a *runtime.Answer) error {
 		}
 		a.Confidence = &f
 	}
-	for i, field := range map[int]*string{confidentAgent: &a.Agent, confidentBasis: &a.Basis, confidentReasoning: &a.Reasoning} {
-		s, err := c.textArg(i)
+	for i, field := range []*string{&a.Agent, &a.Basis, &a.Reasoning} {
+		s, err := c.textArg(confidentAgent + i)
 		if err != nil {
 			return err
 		}

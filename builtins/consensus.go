@@ -32,7 +32,8 @@ func consensusDecl() *Decl {
 		Doc: `Says whether the answers agree, on what, how strongly, and who dissents. A tie is a status, not a winner.
 
 It counts as vote does: the same results, by, weight, on_tie, methods and attributes. Beyond that it asks for enough answers and enough agreement.
-quorum is the least number of valid answers, or as a float the least share of those who were asked. threshold is the least share of the valid
+quorum is the least number of valid answers, or as a float the least share of those who were asked; of a list that the script wrote itself, a number that it
+can never reach is an error. threshold is the least share of the valid
 votes, by their weights, that must back the winner.
 
 .status is "decided", "tie", "no_quorum" (fewer valid answers than quorum, or none) or "below_threshold". The Consensus is true, and .agreed is True,
@@ -83,7 +84,7 @@ func (c *Call) quorumArg(i int, p *panel) (int, error) {
 		return int(math.Ceil(float64(share)*float64(p.asked) - slack)), nil
 	}
 	n, err := c.intArg(i, 1, 1)
-	if err == nil && n > p.all && p.all > 0 {
+	if _, isData := c.Args[0].(*Outcomes); err == nil && !isData && n > p.all && p.all > 0 {
 		return 0, c.wrong(i, "%d is not between 1 and %d answers", n, p.all)
 	}
 	return n, err

@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -9,17 +10,19 @@ import (
 	"go.starlark.net/starlark"
 
 	"github.com/parallax-run/parallax/internal/consensus"
+	"github.com/parallax-run/parallax/runtime"
 )
 
 // poll is a question that a panel answered, and the rules by which it is decided.
 type poll struct {
-	call      *Call
-	kind      string // "tally" or "consensus"
-	panel     *panel
-	method    string
-	by        starlark.Callable // or nil
-	quorum    int               // the least number of valid answers
-	threshold float64           // the least agreement; zero means any
+	call        *Call
+	kind        string // "tally" or "consensus"
+	panel       *panel
+	method      string
+	by          starlark.Callable // or nil
+	quorum      int               // the least number of valid answers
+	correlation float64           // of being right, for effective_votes
+	threshold   float64           // the least agreement
 
 	subjects []starlark.Value // what by gives of each answer, nil without by
 	register *register
@@ -28,6 +31,10 @@ type poll struct {
 	weights  []float64 // nil means that all count alike
 	total    float64   // of the weights
 	backed   [][]int   // who backs each option: of a ranking the first choice counts
+	odds     []float64 // of log_odds: the score of each option
+	forHead  []bool    // of approval: who backs the head
+	seen     []int     // the last ballot, counted from 1, on which each option was seen
+	turn     int       // the ballot that is being read
 }
 
 // standing is how the options of a poll stand.
@@ -61,7 +68,7 @@ func (p *poll) isRanked() bool {
 
 // newPoll reads what vote and consensus have in common; parameters are found by their names.
 func newPoll(c *Call, kind, method string) (*poll, error) {
-	p := &poll{call: c, kind: kind, method: method, quorum: 1}
+	p := &poll{call: c, kind: kind, method: method, quorum: 1, threshold: math.Inf(-1)}
 	if by := c.param("by"); c.given(by) {
 		fn, err := c.callableArg(by)
 		if err != nil {
@@ -69,9 +76,28 @@ func newPoll(c *Call, kind, method string) (*poll, error) {
 		}
 		p.by = fn
 	}
+	if err := p.readRules(); err != nil {
+		return nil, err
+	}
 	var err error
 	p.panel, err = c.panelArg(0)
 	return p, err
+}
+
+// readRules checks what may not be needed, so that a mistake in it does not wait for the day when it is.
+func (p *poll) readRules() (err error) {
+	c := p.call
+	if i := c.param("on_tie"); c.given(i) {
+		if _, isFunction := c.Args[i].(starlark.Callable); !isFunction {
+			if _, err := c.choiceArg(i, "", "first"); err != nil {
+				return err
+			}
+		}
+	}
+	if i := c.param("correlation"); c.given(i) {
+		p.correlation, err = c.shareArg(i)
+	}
+	return err
 }
 
 // param is the index of a declared parameter.
@@ -130,9 +156,9 @@ func (p *poll) subject(i int) starlark.Value {
 
 // read makes options of what was said.
 func (p *poll) read() (err error) {
-	p.register = newRegister(answerKey)
+	p.register = newRegister(charged(p.call.Thread, answerKey))
 	if p.by != nil {
-		p.register = newRegister(exactKey)
+		p.register = newRegister(charged(p.call.Thread, exactKey))
 	}
 	n := len(p.panel.answers)
 	if p.hasBallots() {
@@ -147,30 +173,54 @@ func (p *poll) read() (err error) {
 			p.choice[i], err = p.register.number(p.subject(i))
 		}
 		if err != nil {
-			return fmt.Errorf("%s: answer %d: %w", p.call.Decl.Name, i, err)
+			return p.unusable(i, err)
 		}
 	}
 	return nil
 }
 
+// unusable is the error of an answer that is none for the method: whoever asked can catch it, as one that does not fit returns=.
+func (p *poll) unusable(i int, err error) error {
+	if uncatchable(err) && !errors.As(err, new(*badBallot)) {
+		return fmt.Errorf("%s: answer %d: %w", p.call.Decl.Name, i, err)
+	}
+	return runtime.Errorf(runtime.Schema, "%s: answer %d: %w", p.call.Decl.Name, i, err)
+}
+
+// badBallot says why an answer is none for the method.
+type badBallot struct{ why string }
+
+func (e *badBallot) Error() string { return e.why }
+
+// ballotBytes is about what an option on a ballot takes.
+const ballotBytes = 24
+
 // ballot reads a list of options.
 func (p *poll) ballot(v starlark.Value) ([]int, error) {
 	list, ok := v.(starlark.Iterable)
 	if _, isDict := v.(starlark.Mapping); !ok || isDict {
-		return nil, fmt.Errorf("got a %s, want a list of options for method=%q", v.Type(), p.method)
+		return nil, &badBallot{fmt.Sprintf("got %s, want a list of options for method=%q", runtime.A(v.Type()), p.method)}
 	}
+	if err := charge(p.call.Thread, ballotBytes*max(starlark.Len(v), 0)); err != nil {
+		return nil, err
+	}
+	p.turn++
 	ballot := make([]int, 0, max(starlark.Len(v), 0))
 	for x := range starlark.Elements(list) {
 		if len(ballot) >= maxRanked {
-			return nil, fmt.Errorf("a ballot of more than %d options", maxRanked)
+			return nil, &badBallot{fmt.Sprintf("a ballot of more than %d options", maxRanked)}
 		}
 		n, err := p.register.number(x)
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains(ballot, n) {
-			return nil, fmt.Errorf("the option %s stands twice in one ballot", shown(x))
+		for len(p.seen) <= n {
+			p.seen = append(p.seen, 0)
 		}
+		if p.seen[n] == p.turn {
+			return nil, &badBallot{fmt.Sprintf("the option %s stands twice in one ballot", shown(x))}
+		}
+		p.seen[n] = p.turn
 		ballot = append(ballot, n)
 	}
 	return ballot, nil
@@ -218,7 +268,9 @@ func (p *poll) stand() (s standing, err error) {
 	case plurality, weighted:
 		s.scores, err = consensus.Count(p.choice, p.weights, n)
 	case logOdds:
-		s.scores, s.probabilities, err = consensus.LogOdds(p.choice, p.weights, n)
+		s.scores, s.probabilities, err = consensus.LogOdds(p.choice, p.weights, max(n, 2)) // of one option alone it is asked whether it is right
+		s.scores = s.scores[:min(n, len(s.scores))]
+		p.weighOdds(s.scores)
 	case approval:
 		s.scores, err = consensus.Approval(p.ballots, p.weights, n)
 	case borda:
@@ -243,6 +295,16 @@ func (p *poll) stand() (s standing, err error) {
 	}
 	s.margin, err = p.margin(&s)
 	return s, err
+}
+
+// weighOdds makes shares of log-odds: what speaks for an option, of what speaks for any.
+func (p *poll) weighOdds(scores []float64) {
+	p.odds = scores
+	positive := make([]float64, len(scores))
+	for i, x := range scores {
+		positive[i] = max(x, 0)
+	}
+	p.total = consensus.Sum(positive)
 }
 
 // index notes who backs each of n options.
@@ -282,12 +344,15 @@ func (p *poll) affordable(n int) error {
 	if n > maxRanked {
 		return fmt.Errorf("%d options are too many to rank, the most are %d", n, maxRanked)
 	}
-	for range len(p.panel.answers)/n + 1 { // a matrix for as many ballots as there are options
-		if err := charge(p.call.Thread, n*n*n/16); err != nil {
-			return err
-		}
+	work := float64(len(p.panel.answers)) * float64(n) * float64(n)
+	if p.method == schulze || p.method == irv {
+		work += float64(n) * float64(n) * float64(n)
 	}
-	return nil
+	if work > maxWork {
+		return fmt.Errorf("to rank %d options by %d ballots takes about %.0f million steps, want at most %d million; rank fewer options",
+			n, len(p.panel.answers), work/1e6, maxWork/1_000_000)
+	}
+	return charge(p.call.Thread, int(work))
 }
 
 // ranked orders options by their scores, best first, equal ones together.
@@ -320,8 +385,8 @@ func (p *poll) margin(s *standing) (float64, error) {
 	}
 	top := s.leaders[0]
 	switch {
-	case p.method == logOdds:
-		return s.probabilities[top] - highestBut(s.probabilities, top), nil
+	case p.method == logOdds && p.total == 0:
+		return 0, nil
 	case p.isRanked():
 		prefer, err := consensus.Prefer(p.ballots, p.weights, len(s.scores))
 		if err != nil {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.starlark.net/starlark"
+
+	"github.com/parallax-run/parallax/runtime"
 )
 
 // durationForms is the advice in every error about a duration.
@@ -26,7 +28,7 @@ func durationArg(v starlark.Value) (time.Duration, error) {
 	case starlark.Float:
 		return secondsOf(v, v.String())
 	}
-	return 0, fmt.Errorf("a %s is not a duration, %s", v.Type(), durationForms)
+	return 0, fmt.Errorf("%s is not a duration, %s", runtime.A(v.Type()), durationForms)
 }
 
 func secondsOf(f starlark.Float, shown string) (time.Duration, error) {

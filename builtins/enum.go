@@ -34,7 +34,7 @@ func makeEnumType(c *Call) (starlark.Value, error) {
 	for i, v := range c.Rest {
 		s, ok := starlark.AsString(v)
 		if !ok {
-			return nil, fmt.Errorf("enum: value %d is a %s, want a string", i+1, v.Type())
+			return nil, fmt.Errorf("enum: value %d is %s, want a string", i+1, runtime.A(v.Type()))
 		}
 		if slices.Contains(e.values, s) {
 			return nil, fmt.Errorf("enum: the value %q stands twice", brief(s))

@@ -84,14 +84,22 @@ func failDecl() *Decl {
 		},
 		Doc: `Gives up: ends the run, or whatever attempt or on_error="collect" surrounds the call, with an error of code "fail".
 
-The message is the arguments as str() writes them, with sep between them. Nothing is returned. attempt turns the error into data, a
-fork treats the branch as failed; uncaught, the run ends with the message and a backtrace.
+The message is the arguments as str() writes them, with sep between them. An error that attempt caught, as the only argument, is raised again as it
+was, with its code. Nothing is returned. attempt turns the error into data, a fork treats the branch as failed; uncaught, the run
+ends with the message and a backtrace.
 
     def main(score):
         if score < 0.5:
             fail("score", score, "is too low")
 `,
 		Impl: func(c *Call) (starlark.Value, error) {
+			if len(c.Rest) == 1 {
+				if caught, ok := c.Rest[0].(failure); ok {
+					again := *caught.err
+					again.Trace = nil
+					return nil, &again
+				}
+			}
 			sep := " "
 			if c.Args[1] != nil {
 				s, err := c.textArg(1)

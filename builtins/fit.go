@@ -114,6 +114,9 @@ func stringKeys(d *starlark.Dict) ([]string, error) {
 	return names, nil
 }
 
+// longWork is a charge, in bytes, before which it is looked whether the run was stopped.
+const longWork = 1 << 20
+
 // charge counts bytes that t is about to allocate. While a module is loaded there is no branch to charge; steps bound it.
 func charge(t *starlark.Thread, bytes int) error {
 	if bytes < 0 || bytes > runtime.MaxValueBytes {
@@ -125,6 +128,14 @@ func charge(t *starlark.Thread, bytes int) error {
 	b, err := runtime.BranchOf(t)
 	if err != nil {
 		return nil //nolint:nilerr // no branch, no charge
+	}
+	if bytes >= longWork {
+		if err := b.Effects().Checkpoint(); err != nil {
+			if _, forScript := errors.AsType[*runtime.Error](err); forScript {
+				return err
+			}
+			return hosted(err)
+		}
 	}
 	return b.Charge(t, uint64(bytes))
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // folded is one string for all that people would read as the same answer: without the space around it, in NFC, and with one letter
-// standing for those that differ in case only.
+// standing for those that differ in case only. That is Unicode's simple case folding, letter by letter: ß is ẞ, and not ss.
 func folded(s string) string {
 	s = strings.TrimSpace(s)
 	if isASCII(s) {

@@ -29,9 +29,10 @@ func gateDecl() *Decl {
 		Effect: true,
 		Doc: `Says whether a result is good enough to go on with, and records what was found.
 
-It passes when the confidence of the result is at least min_confidence, and check(result) is true, whichever of the two are given. With neither it passes when the
-result is true: a Tally that decided, a Verdict that passed, a Result whose value is true. A missing confidence does not pass min_confidence. check may ask
-agents; an error in it is raised.
+It passes when the confidence of the result is at least min_confidence, and check(result) says yes, whichever of the two are given. With neither it passes when the
+result does: a Tally that decided, a Verdict that passed, a Decision that approves, any other value that is true. A missing confidence does not pass min_confidence. Of a Result, an outcome or an
+attempt the value counts, and one that failed does not pass. check gives True or False, a Tally, a Verdict or a Decision, or None for no; anything else is an error. It may ask agents; an
+error in it is raised.
 
 The gate is an event of the run: its name, whether it passed, the confidence and the bound.
 
@@ -67,7 +68,8 @@ The gate is an event of the run: its name, whether it passed, the confidence and
 func (c *Call) gate() (passed bool, data *starlark.Dict, err error) {
 	result := c.Args[gateResult]
 	data = starlark.NewDict(3)
-	confidence, err := confidenceOf(result)
+	inner, _ := answerIn(result)
+	confidence, err := confidenceOf(sayer(result))
 	if err != nil {
 		return false, nil, c.wrong(gateResult, "%w", err)
 	}
@@ -87,6 +89,9 @@ func (c *Call) gate() (passed bool, data *starlark.Dict, err error) {
 	switch {
 	case c.given(gateCheck):
 		check, err := c.callableArg(gateCheck)
+		if err == nil {
+			err = c.isTest(check)
+		}
 		if err != nil || !passed {
 			return false, data, err
 		}
@@ -94,14 +99,64 @@ func (c *Call) gate() (passed bool, data *starlark.Dict, err error) {
 		if err != nil {
 			return false, nil, err
 		}
-		passed = bool(v.Truth())
-	case !c.given(gateConfidence):
-		if r, ok := result.(*Result); ok {
-			result = r.value
+		passed, err = c.checked(v)
+		if err != nil {
+			return false, nil, err
 		}
-		passed = bool(result.Truth())
+	case !c.given(gateConfidence):
+		passed = inner != nil && saysYes(inner)
 	}
 	return passed, data, nil
+}
+
+// isTest refuses functions that are true of whatever they are given.
+func (c *Call) isTest(check starlark.Callable) error {
+	hint := notATest(check)
+	if hint == "" && namesType(check) {
+		hint = fmt.Sprintf("%s is a type, want a function of the result, such as lambda r: r.value != \"\"", check.Name())
+	}
+	if hint != "" {
+		return c.wrong(gateCheck, "%s", hint)
+	}
+	return nil
+}
+
+// checked reads what a check gave.
+func (c *Call) checked(v starlark.Value) (bool, error) {
+	inner, _ := answerIn(v)
+	switch inner.(type) {
+	case nil, starlark.NoneType:
+		return false, nil
+	case starlark.Bool, *Tally, *Verdict, *decision:
+		return saysYes(inner), nil
+	}
+	return false, c.wrong(gateCheck, "it gave %s, want True or False, a Tally, a Verdict or a Decision; write what must hold, such as lambda r: r.value > 0", describe(inner))
+}
+
+// saysYes is the truth of a value; a Decision says yes by any of the words that do so in verify.
+func saysYes(v starlark.Value) bool {
+	if d, ok := v.(*decision); ok {
+		return choice(d).score == 1
+	}
+	return bool(v.Truth())
+}
+
+// sayer is who says something of a value and its confidence: what an outcome or attempt holds, or the value itself.
+func sayer(v starlark.Value) starlark.Value {
+	for range maxHeld {
+		switch x := v.(type) {
+		case *outcome:
+			if x.status != succeeded {
+				return v
+			}
+			v = x.value
+		case *tried:
+			v = x.value
+		default:
+			return v
+		}
+	}
+	return v
 }
 
 // confidenceOf is what a value says of itself as .confidence, or None.

@@ -71,7 +71,7 @@ func keyFunc(c *Call, i int) (func(starlark.Value) (starlark.Value, error), erro
 	}
 	fn, ok := c.Args[i].(starlark.Callable)
 	if !ok {
-		return nil, c.wrong(i, "got a %s, want a function or the name of an attribute", c.Args[i].Type())
+		return nil, c.wrong(i, "got %s, want a function or the name of an attribute", runtime.A(c.Args[i].Type()))
 	}
 	return func(item starlark.Value) (starlark.Value, error) {
 		return starlark.Call(c.Thread, fn, starlark.Tuple{item}, nil)
@@ -88,7 +88,7 @@ func attrOf(v starlark.Value, name string) (starlark.Value, error) {
 	}
 	h, ok := v.(starlark.HasAttrs)
 	if !ok {
-		return nil, fmt.Errorf("a %s has no attribute .%s", v.Type(), brief(name))
+		return nil, fmt.Errorf("%s has no attribute .%s", runtime.A(v.Type()), brief(name))
 	}
 	a, err := h.Attr(name)
 	if a != nil && err == nil {
@@ -98,7 +98,7 @@ func attrOf(v starlark.Value, name string) (starlark.Value, error) {
 		return nil, err
 	}
 	if near := runtime.Nearest(name, h.AttrNames()); near != "" {
-		return nil, fmt.Errorf("a %s has no attribute .%s, did you mean .%s?", v.Type(), brief(name), near)
+		return nil, fmt.Errorf("%s has no attribute .%s, did you mean .%s?", runtime.A(v.Type()), brief(name), near)
 	}
-	return nil, fmt.Errorf("a %s has no attribute .%s", v.Type(), brief(name))
+	return nil, fmt.Errorf("%s has no attribute .%s", runtime.A(v.Type()), brief(name))
 }

@@ -32,7 +32,7 @@ and only what was checked against reality: labels that the same model made teach
 				r, ok = o.value.(*Result)
 			}
 			if !ok || r.answer.Agent == "" {
-				return nil, c.wrong(0, "got a %s, want a Result that names its agent; write outcome(r, ...), not outcome(r.value, ...)", c.Args[0].Type())
+				return nil, c.wrong(0, "got %s, want a Result that names its agent; write outcome(r, ...), not outcome(r.value, ...)", runtime.A(c.Args[0].Type()))
 			}
 			correct, ok := c.Args[1].(starlark.Bool)
 			if !ok {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"go.starlark.net/starlark"
+
+	"github.com/parallax-run/parallax/runtime"
 )
 
 // defaultLimit is how many branches of one fork run at a time unless the script says otherwise.
@@ -73,7 +75,7 @@ func parallel(c *Call) (starlark.Value, error) {
 	if c.given(parallelUntil) {
 		p, ok := c.Args[parallelUntil].(*policy)
 		if !ok {
-			return nil, c.wrong(parallelUntil, "got a %s, want first(n), quorum(n), majority_locked() or adaptive(confidence)", c.Args[parallelUntil].Type())
+			return nil, c.wrong(parallelUntil, "got %s, want first(n), quorum(n), majority_locked() or adaptive(confidence)", runtime.A(c.Args[parallelUntil].Type()))
 		}
 		f.until = p.watch(c.Thread)
 		f.collect = f.collect || c.Args[parallelOnError] == nil
@@ -163,7 +165,7 @@ func (c *Call) listOfCalls(f *fork) error {
 func (f *fork) call(c *Call, calls []starlark.Value) error {
 	for i, v := range calls {
 		if _, ok := v.(starlark.Callable); !ok {
-			return fmt.Errorf("%s: call %d is a %s, want a function without parameters or defer(f, x)", c.Decl.Name, i, v.Type())
+			return fmt.Errorf("%s: call %d is %s, want a function without parameters or defer(f, x)", c.Decl.Name, i, runtime.A(v.Type()))
 		}
 	}
 	f.n, f.items = len(calls), calls

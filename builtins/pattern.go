@@ -50,7 +50,7 @@ name; the budget bounds every run of the pattern. Inputs are not declared here: 
 			if c.given(2) {
 				b, ok := c.Args[2].(*budget)
 				if !ok {
-					return nil, c.wrong(2, "got a %s, want budget(...)", c.Args[2].Type())
+					return nil, c.wrong(2, "got %s, want budget(...)", runtime.A(c.Args[2].Type()))
 				}
 				m.Budget = b.BudgetLimits
 			}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"go.starlark.net/starlark"
+
+	"github.com/parallax-run/parallax/runtime"
 )
 
 func pipelineDecl() *Decl {
@@ -40,7 +42,7 @@ the items; failures, on_error and freezing are as in parallel.
 			}
 			for i, stage := range c.Rest {
 				if _, ok := stage.(starlark.Callable); !ok {
-					return nil, fmt.Errorf("pipeline: stage %d is a %s, want a function", i, stage.Type())
+					return nil, fmt.Errorf("pipeline: stage %d is %s, want a function", i, runtime.A(stage.Type()))
 				}
 			}
 			f.n, f.items, f.shared = len(items), items, c.Rest

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
+
+	"github.com/parallax-run/parallax/runtime"
 )
 
 // reModule is what scripts call `re`.
@@ -231,7 +233,7 @@ func (c *Call) on(r *rx, text string) (*machine, error) {
 func subject(c *Call, v starlark.Value) (string, error) {
 	s, ok := starlark.AsString(v)
 	if !ok {
-		return "", fmt.Errorf("%s: text: got a %s, want a string", c.Decl.Name, v.Type())
+		return "", fmt.Errorf("%s: text: got %s, want a string", c.Decl.Name, runtime.A(v.Type()))
 	}
 	return s, nil
 }
@@ -379,14 +381,14 @@ func replacer(c *Call, r *rx, v starlark.Value) (func(*matchValue) (string, erro
 			}
 			s, ok := starlark.AsString(got)
 			if !ok {
-				return "", fmt.Errorf("sub: %s gave a %s for a match, want a string", fn.Name(), got.Type())
+				return "", fmt.Errorf("sub: %s gave %s for a match, want a string", fn.Name(), runtime.A(got.Type()))
 			}
 			return s, nil
 		}, nil
 	}
 	s, ok := starlark.AsString(v)
 	if !ok {
-		return nil, fmt.Errorf("sub: repl: got a %s, want a string or a function", v.Type())
+		return nil, fmt.Errorf("sub: repl: got %s, want a string or a function", runtime.A(v.Type()))
 	}
 	parts, err := r.template(s)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 	"go.starlark.net/syntax"
+
+	"github.com/parallax-run/parallax/runtime"
 )
 
 func recordDecl() *Decl {
@@ -77,7 +79,7 @@ the JSON Schema that an agent sees.
 			if c.Args[2] != nil {
 				s, ok := starlark.AsString(c.Args[2])
 				if !ok {
-					return nil, fmt.Errorf("field: doc is a %s, want a string", c.Args[2].Type())
+					return nil, fmt.Errorf("field: doc is %s, want a string", runtime.A(c.Args[2].Type()))
 				}
 				doc = s
 			}

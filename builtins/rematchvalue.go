@@ -76,7 +76,7 @@ func (m *matchValue) groupArg(v starlark.Value) (int, error) {
 	case starlark.Int:
 		return m.group(v.String())
 	}
-	return 0, fmt.Errorf("got a %s, want the number or the name of a group", v.Type())
+	return 0, fmt.Errorf("got %s, want the number or the name of a group", runtime.A(v.Type()))
 }
 
 // group gives the number of a group, named or numbered.

@@ -89,7 +89,7 @@ func (r *Result) Plain() starlark.Value {
 func fieldOf(v starlark.Value, holder, name string) (starlark.Value, error) {
 	fields, ok := v.(starlark.HasAttrs)
 	if !ok || hasMethodsOnly(v) {
-		return nil, starlark.NoSuchAttrError(fmt.Sprintf("%s has no .%s attribute, and its value is a %s; look into .value", holder, name, v.Type()))
+		return nil, starlark.NoSuchAttrError(fmt.Sprintf("%s has no .%s attribute, and its value is %s; look into .value", holder, name, runtime.A(v.Type())))
 	}
 	return fields.Attr(name)
 }

@@ -63,7 +63,7 @@ func (c *Call) retryArg(i int, def runtime.RetryPolicy) (runtime.RetryPolicy, er
 		}
 		return defaultRetry(n + 1), nil
 	}
-	return runtime.RetryPolicy{}, c.wrong(i, "got a %s, want a number of further attempts or retry(...)", c.Args[i].Type())
+	return runtime.RetryPolicy{}, c.wrong(i, "got %s, want a number of further attempts or retry(...)", runtime.A(c.Args[i].Type()))
 }
 
 func retryDecl() *Decl {

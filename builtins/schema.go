@@ -160,7 +160,7 @@ func (r *shapeReader) fields(d *starlark.Dict) (shape, error) {
 	for _, kv := range d.Items() {
 		name, ok := kv[0].(starlark.String)
 		if !ok {
-			return nil, fmt.Errorf("the field %s of a type is a %s, want a string", brief(kv[0].String()), kv[0].Type())
+			return nil, fmt.Errorf("the field %s of a type is %s, want a string", brief(kv[0].String()), runtime.A(kv[0].Type()))
 		}
 		c, err := r.column(string(name), kv[1])
 		if err != nil {
@@ -179,7 +179,7 @@ func describe(v starlark.Value) string {
 	case starlark.Int, starlark.Float, starlark.Bool, starlark.NoneType:
 		return brief(v.String())
 	case *starlark.List, starlark.Tuple, *starlark.Dict:
-		return fmt.Sprintf("a %s of %d", v.Type(), starlark.Len(v))
+		return fmt.Sprintf("%s of %d", runtime.A(v.Type()), starlark.Len(v))
 	}
-	return "a " + v.Type()
+	return runtime.A(v.Type())
 }

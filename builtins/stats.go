@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"go.starlark.net/starlark"
+
+	"github.com/parallax-run/parallax/runtime"
 )
 
 // statsModule is what scripts call `stats`.
@@ -71,7 +73,7 @@ func finiteNumbers(values []starlark.Value) ([]float64, error) {
 func finiteNumber(v starlark.Value) (float64, error) {
 	x, ok := starlark.AsFloat(v)
 	if !ok {
-		return 0, fmt.Errorf("got a %s, want a number", v.Type())
+		return 0, fmt.Errorf("got %s, want a number", runtime.A(v.Type()))
 	}
 	if x-x != 0 {
 		return 0, fmt.Errorf("got %s, want a finite number", shown(v))

@@ -10,6 +10,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"github.com/parallax-run/parallax/internal/consensus"
+	"github.com/parallax-run/parallax/runtime"
 )
 
 func statsBradleyTerry() *Decl {
@@ -202,7 +203,7 @@ func kappa(c *Call) (starlark.Value, error) {
 	for k, item := range items {
 		row, ok := tupleOf(item, 0, maxItems)
 		if !ok {
-			return nil, c.wrong(0, "element %d: got a %s, want a list of labels", k, item.Type())
+			return nil, c.wrong(0, "element %d: got %s, want a list of labels", k, runtime.A(item.Type()))
 		}
 		if err := charge(c.Thread, 160*(len(row)+1)); err != nil {
 			return nil, err

@@ -9,6 +9,7 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"github.com/parallax-run/parallax/internal/consensus"
+	"github.com/parallax-run/parallax/runtime"
 )
 
 const labelsDoc = `A label is (confidence, correct), or a dict or struct with those fields, such as what outcome records.`
@@ -272,7 +273,7 @@ func (c *Call) fieldList(i int, name string, to *[]float64) error {
 	}
 	values, ok := tupleOf(v, 0, maxItems)
 	if !ok {
-		return c.wrong(i, "%s: got a %s, want a list of numbers", name, v.Type())
+		return c.wrong(i, "%s: got %s, want a list of numbers", name, runtime.A(v.Type()))
 	}
 	if err := charge(c.Thread, 32*len(values)); err != nil {
 		return err

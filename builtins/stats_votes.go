@@ -7,6 +7,7 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"github.com/parallax-run/parallax/internal/consensus"
+	"github.com/parallax-run/parallax/runtime"
 )
 
 func statsWilson() *Decl {
@@ -266,7 +267,7 @@ func (c *Call) questionsArg(i int) (*questions, error) {
 	for k, v := range values {
 		row, ok := v.(*starlark.Dict)
 		if !ok {
-			return nil, c.wrong(i, "element %d: got a %s, want a dict from agents to labels", k, v.Type())
+			return nil, c.wrong(i, "element %d: got %s, want a dict from agents to labels", k, runtime.A(v.Type()))
 		}
 		if err := charge(c.Thread, 200*(row.Len()+1)+8*len(q.names)); err != nil {
 			return nil, err

@@ -112,9 +112,7 @@ func (d *Tally) agents(x *dissenter) (names []starlark.Value) {
 
 func (d *Tally) reasons(x *dissenter) (texts []starlark.Value) {
 	for _, k := range x.backers {
-		if r, ok := d.answers[k].said.(*Result); ok && r.answer.Reasoning != "" {
-			texts = append(texts, starlark.String(r.answer.Reasoning))
-		}
+		texts = append(texts, d.answers[k].reasons()...)
 	}
 	return texts
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.starlark.net/starlark"
+
+	"github.com/parallax-run/parallax/runtime"
 )
 
 // timeModule is what scripts call `time`. It reads no clock: now() is an effect's time and a builtin of its own.
@@ -76,7 +78,7 @@ func timeFormat() *Decl {
 		Impl: func(c *Call) (starlark.Value, error) {
 			t, ok := c.Args[0].(instant)
 			if !ok {
-				return nil, fmt.Errorf("format: got a %s, want a time", c.Args[0].Type())
+				return nil, fmt.Errorf("format: got %s, want a time", runtime.A(c.Args[0].Type()))
 			}
 			return formatTime(c, t, 1)
 		},
@@ -182,7 +184,7 @@ func timeFromUnix() *Decl {
 			}
 			x, ok := starlark.AsFloat(c.Args[0])
 			if !ok {
-				return nil, fmt.Errorf("from_unix: got a %s, want a number of seconds", c.Args[0].Type())
+				return nil, fmt.Errorf("from_unix: got %s, want a number of seconds", runtime.A(c.Args[0].Type()))
 			}
 			if math.IsNaN(x) || math.Abs(x) >= 1<<40 {
 				return nil, errors.New("from_unix: the number of seconds is too large")

@@ -17,7 +17,8 @@ func FuzzReading(f *testing.F) {
 		`true`, `0.5`, `-0.0`, `1e400`, `null`, `"fine"`, `"0.75"`, "\"```json\\n{\\\"score\\\": 1}\\n```\"", `[1]`, `{}`, `{"score":0.9}`,
 		`{"score":"0.9","reasons":["a",{"b":[1]},null]}`, `{"passed":9,"failed":1,"skipped":2}`, `{"passed":0,"failed":0}`,
 		`{"passed":9007199254740993,"failed":1.5,"errors":-1}`, `{"ok":false,"passed":true,"failed":3,"score":7}`,
-		`{"exit_code":1,"stderr":"é","stdout":"` + "\\ufffd" + `"}`, "not JSON", "```", "``````", "```\n1\n```", "\xff",
+		`{"exit_code":1,"stderr":"é","stdout":"` + "\\ufffd" + `"}`, "not JSON", "```",
+		`{"passed":3,"failures":["a"],"error":{"b":1},"total":9,"exit_code":0}`, `{"score":1,"errors":"3","exit_code":1.5}`, `{"passed":9e15,"total":1}`, "``````", "```\n1\n```", "\xff",
 	} {
 		f.Add([]byte(answer), 0.5, true)
 		f.Add([]byte(answer), math.NaN(), true)

@@ -207,7 +207,18 @@ func TestACommandIsAnOracle(t *testing.T) {
 	}{
 		{"success", ran(`{"exit_code":0,"stderr":"warming up","stdout":"ok"}`, 1), "1.0", `[]`},
 		{"failure", ran(`{"exit_code":1,"stderr":"1 test failed\n","stdout":""}`, 0), "0.0", `["tests: 1 test failed"]`},
-		{"text", ran(`"all is well"`, 1), "1.0", `[]`},
+		{"text", ran(`"This is completely wrong"`, 1), "null", `["tests: no evidence: the answer is text that is no JSON object","tests: This is completely wrong"]`},
+		{"a number in text", ran(`"1"`, 1), "null", `["tests: no evidence: the answer is text that is no JSON object","tests: 1"]`},
+		{"an object in text", ran(`"{\"score\": 0.75}"`, 1), "0.75", `["tests: its score is 0.75"]`},
+		{"an object in text without a score", ran(`"{\"exit_code\": 0}"`, 1), "null", ``},
+		{"a bare number", ran(`1`, 1), "null", `["tests: no evidence: a command printed 1, which is no score; want an object with score"]`},
+		{"a bare number of a failure", ran(`1`, 0), "0.0", ``},
+		{"a bare yes", ran(`true`, 1), "1.0", `[]`},
+		{"nothing", ran(`null`, 1), "null", `["tests: no evidence: the answer is None, which says nothing of a score"]`},
+		{"a list", ran(`["wrong"]`, 1), "null", ``},
+		{"an object of something else", ran(`{"verdict":"wrong"}`, 1), "null", ``},
+		{"an exit code that means yes", ran(`{"exit_code":3,"stderr":"","stdout":""}`, 1), "1.0", `[]`},
+		{"an exit code beside counts", ran(`{"exit_code":3,"passed":9,"failed":0}`, 1), "0.0", `["tests: its exit code is 3"]`},
 		{"text of a failure", ran(`"x.go:3: undefined: y"`, 0), "0.0", `["tests: x.go:3: undefined: y"]`},
 		{"counts", ran(`{"passed":9,"failed":1,"skipped":2}`, 1), "0.75", `["tests: 9 passed, 1 failed, 2 skipped"]`},
 		{"counts of a failure", ran(`{"passed":9,"failed":1,"skipped":2}`, 0), "0.0", `["tests: 9 passed, 1 failed, 2 skipped, and its confidence is 0.0"]`},
@@ -216,6 +227,8 @@ func TestACommandIsAnOracle(t *testing.T) {
 		{"sure of a bad score", ran(`{"score":0.5}`, 1), "0.5", `["tests: its score is 0.5"]`},
 		{"a confidence beyond 1", ran(`{"score":0.5}`, 2), "null", `["tests: no evidence: its score is 0.5, and the confidence is 2.0, want a number from 0 to 1"]`},
 		{"no confidence", runtime.Answer{Value: runtime.Payload(`{"exit_code":0}`), Basis: "verifier"}, "null", ``},
+		{"a number of a judge", says(`0.9`), "0.9", `["tests: its score is 0.9"]`},
+		{"a number in text of a judge", says(`"0.9"`), "null", ``},
 		{"not a verifier", says(`{"exit_code":0,"stderr":"","stdout":"ok"}`), "null", ``},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

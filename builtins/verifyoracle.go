@@ -44,6 +44,9 @@ func oracleOf(v starlark.Value) (oracle, error) {
 	if a, ok := v.(*Agent); ok {
 		return agentOracle(a), nil
 	}
+	if hint := notATest(v); hint != "" {
+		return oracle{}, errors.New(hint)
+	}
 	if isTypeOracle(v) {
 		return typeOracle(v)
 	}
@@ -89,8 +92,7 @@ func callWith(t *starlark.Thread, fn starlark.Callable, args ...starlark.Value) 
 	return starlark.Call(t, fn, args, nil)
 }
 
-// isTypeOracle says whether a value is a type, or a dict that is a JSON Schema. Functions of Starlark's that are types too, bool and any,
-// are functions here: they say yes or no. A dict or list of other functions is a checklist.
+// isTypeOracle says whether a value is a type, or a dict that is a JSON Schema. A dict or list of functions that are no types is a checklist.
 func isTypeOracle(v starlark.Value) bool {
 	switch v := v.(type) {
 	case *starlark.List:
@@ -115,9 +117,19 @@ func namesType(v starlark.Value) bool {
 		return true
 	case *starlark.Builtin:
 		_, isType := plainShape(v)
-		return isType && v.Name() != "bool" && v.Name() != "any"
+		return isType
 	}
 	return false
+}
+
+// notATest says why one of Starlark's own functions cannot judge a value, "" for all others: any and all, len and their like give an
+// answer that reads as a score and says nothing of whether the value is right.
+func notATest(v starlark.Value) string {
+	fn, ok := v.(*starlark.Builtin)
+	if !ok || fn.Receiver() != nil || !starlark.Universe.Has(fn.Name()) || namesType(v) && fn.Name() != "any" {
+		return ""
+	}
+	return fmt.Sprintf("the function %[1]s is no test of a value; write what must hold, such as lambda v: %[1]s(v) == ...", fn.Name())
 }
 
 // typeOracle checks the shape of the value as data, as that of an agent's answer is checked.
@@ -194,8 +206,17 @@ func checklistOf(named []starlark.Tuple) (oracle, error) {
 	for i, kv := range named {
 		name, isText := starlark.AsString(kv[0])
 		fn, isFunction := kv[1].(starlark.Callable)
+		if a, ok := kv[1].(*Agent); ok {
+			return oracle{}, fmt.Errorf("line %d of the checklist is %s, want a function; agents are oracles of their own: pass them without the brackets", i+1, a)
+		}
 		if !isText || !isFunction {
 			return oracle{}, fmt.Errorf("line %d of the checklist is %s: %s, want a name and a function of the value", i+1, describe(kv[0]), describe(kv[1]))
+		}
+		if hint := notATest(fn); hint != "" {
+			return oracle{}, fmt.Errorf("line %d of the checklist: %s", i+1, hint)
+		}
+		if namesType(fn) {
+			return oracle{}, fmt.Errorf("line %d of the checklist is the type %s, want a function; a type is an oracle of its own", i+1, fn.Name())
 		}
 		items[i] = item{name, fn}
 	}

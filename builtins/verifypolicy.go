@@ -45,7 +45,7 @@ func (c *Call) policyArg(i int) (thresholds, error) {
 	}
 	d, ok := c.Args[i].(*starlark.Dict)
 	if !ok {
-		return t, c.wrong(i, `got a %s, want a dict such as {"accept": 0.9}`, c.Args[i].Type())
+		return t, c.wrong(i, `got %s, want a dict such as {"accept": 0.9}`, runtime.A(c.Args[i].Type()))
 	}
 	for _, kv := range d.Items() {
 		var err error

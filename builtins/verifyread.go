@@ -149,19 +149,44 @@ func choice(d *decision) reading {
 // verifierBasis is the basis of a confidence that comes from a check of the world.
 const verifierBasis = "verifier"
 
+// exitCode is the field in which a command's exit code stands.
+const exitCode = "exit_code"
+
 // result reads what an agent answered. A verifier's confidence is evidence of its own; what others say of themselves is not.
 func (r *reader) result(v *Result) (reading, error) {
 	said, err := r.read(v.value)
 	if err != nil {
 		return said, err
 	}
-	if a := &v.answer; a.Basis == verifierBasis && a.Confidence != nil {
-		said = said.least(sureness(said, *a.Confidence))
+	if a := &v.answer; a.Basis == verifierBasis {
+		if said = ofCommand(v.value, said); a.Confidence != nil {
+			said = said.least(sureness(said, *a.Confidence))
+		}
 	}
 	if v.answer.Reasoning != "" && len(said.reasons) == 0 {
 		said.tails = append([]string{trimmedReason(v.answer.Reasoning)}, said.tails...)
 	}
 	return said, nil
+}
+
+// ofCommand is what a verifier says by its answer, read as said. Words and bare numbers are what it printed, and no score; its exit code
+// alone is one, which its confidence tells.
+func ofCommand(answer starlark.Value, said reading) reading {
+	switch answer.(type) {
+	case starlark.Int, starlark.Float:
+		said.why = "a command printed " + describe(answer) + ", which is no score; want an object with score"
+	default:
+		if said.sense == scored || said.sense == silent && hasExitCode(answer) {
+			return said
+		}
+	}
+	said.sense, said.score = unusable, 0
+	return said
+}
+
+func hasExitCode(answer starlark.Value) bool {
+	_, ok := fieldNamed(answer, exitCode).(starlark.Int)
+	return ok
 }
 
 // sureness is a verifier's confidence in what it said.
@@ -176,9 +201,9 @@ func sureness(said reading, confidence float64) reading {
 	return sure
 }
 
-// text reads a text that is JSON, with or without a fence around it.
+// text reads a text that is a JSON object, with or without a fence around it.
 func (r *reader) text(s string) (reading, error) {
-	none := reading{why: "the answer is text that is no JSON", tails: tail(s)}
+	none := reading{why: "the answer is text that is no JSON object", tails: tail(s)}
 	body := unfenced(s)
 	if err := chargeDecoding(r.thread, body); err != nil {
 		return none, err
@@ -187,7 +212,10 @@ func (r *reader) text(s string) (reading, error) {
 	if err != nil {
 		return none, nil //nolint:nilerr // text is an answer, too, if one that says nothing of a score
 	}
-	return r.read(v)
+	if object, ok := v.(*starlark.Dict); ok {
+		return r.fields(lookup(object))
+	}
+	return none, nil
 }
 
 // unfenced takes away a code fence around the whole of a text.
@@ -223,6 +251,9 @@ func (r *reader) fields(get func(string) starlark.Value) (reading, error) {
 		said = said.least(shareIn("score", v))
 	}
 	said = said.least(answeredCounts(get)).least(flag("ok", present(get("ok"))))
+	if said.sense != silent {
+		said = said.least(exited(present(get(exitCode))))
+	}
 	for _, name := range []string{"reason", "reasons"} {
 		reasons, err := r.reasons(present(get(name)))
 		if err != nil {
@@ -230,12 +261,26 @@ func (r *reader) fields(get func(string) starlark.Value) (reading, error) {
 		}
 		said.reasons = append(said.reasons, reasons...)
 	}
-	for _, name := range []string{"stderr", "stdout"} {
+	for _, name := range []string{"error", "stderr", "stdout"} {
 		if s, ok := present(get(name)).(starlark.String); ok {
 			said.tails = append(said.tails, tail(string(s))...)
 		}
 	}
 	return said, nil
+}
+
+// exited reads the exit code beside a score: one that is not 0 says no, whatever was counted.
+func exited(v starlark.Value) reading {
+	switch code := v.(type) {
+	case nil:
+		return reading{}
+	case starlark.Int:
+		if code.Sign() == 0 {
+			return reading{}
+		}
+		return scoreOf(0, "its exit code is "+describe(code))
+	}
+	return notUsable("exit_code is %s, want an int", describe(v))
 }
 
 // present gives nil for None: a field that says nothing is as good as absent.
@@ -255,58 +300,6 @@ func flag(name string, v starlark.Value) reading {
 		return yesOrNo(bool(v))
 	}
 	return notUsable("%s is %s, want True or False", name, describe(v))
-}
-
-// maxCount is the largest count that a float64 holds exactly.
-const maxCount = 1 << 53
-
-// answeredCounts reads the counts of a run of tests, or passed as a yes or no.
-func answeredCounts(get func(string) starlark.Value) reading {
-	passed := present(get("passed"))
-	against := map[string]float64{}
-	for _, name := range []string{"failed", "skipped", "errors"} {
-		v := present(get(name))
-		if v == nil {
-			continue
-		}
-		if _, isNumber := starlark.AsFloat(v); !isNumber {
-			continue // names or messages, not a count
-		}
-		n, ok := countIn(v)
-		if !ok {
-			return notUsable("%s is %s, want a count", name, describe(v))
-		}
-		against[name] = n
-	}
-	bad := against["failed"] + against["skipped"] + against["errors"]
-	_, hasFailed := against["failed"]
-	n, isCount := countIn(passed)
-	switch _, isBool := passed.(starlark.Bool); {
-	case isCount && hasFailed && n+bad == 0:
-		return notUsable("no tests ran")
-	case isCount && hasFailed:
-		why := fmt.Sprintf("%.0f passed, %.0f failed, %.0f skipped", n, against["failed"], against["skipped"])
-		if e := against["errors"]; e > 0 {
-			why += fmt.Sprintf(", %.0f errors", e)
-		}
-		return scoreOf(n/(n+bad), why)
-	case isCount:
-		return notUsable("it counts what passed and not what failed")
-	case bad > 0:
-		return flag("passed", passed).least(notUsable("it counts what did not pass and not what passed"))
-	case passed == nil || isBool:
-		return flag("passed", passed)
-	}
-	return notUsable("passed is %s, want a count, or True or False", describe(passed))
-}
-
-// countIn is a whole number that is not negative.
-func countIn(v starlark.Value) (float64, bool) {
-	if v == nil {
-		return 0, false
-	}
-	f, ok := starlark.AsFloat(v)
-	return f, ok && f >= 0 && f <= maxCount && f == math.Trunc(f)
 }
 
 // Bounds on the reasons of one oracle.
@@ -368,10 +361,23 @@ func tail(s string) []string {
 // is none because something failed, it is nil, and trouble says what.
 func held(v starlark.Value) (inner starlark.Value, trouble string) {
 	for range maxHeld {
+		if inner, trouble = answerIn(v); inner == nil {
+			return nil, trouble
+		}
+		verdict, ok := inner.(*Verdict)
+		if !ok {
+			return inner, ""
+		}
+		v = verdict.value
+	}
+	return nil, tooManyHeld()
+}
+
+// answerIn is held, but a verdict is an answer of its own.
+func answerIn(v starlark.Value) (inner starlark.Value, trouble string) {
+	for range maxHeld {
 		switch x := v.(type) {
 		case *Result:
-			v = x.value
-		case *Verdict:
 			v = x.value
 		case *tried:
 			if x.err != nil {
@@ -390,5 +396,7 @@ func held(v starlark.Value) (inner starlark.Value, trouble string) {
 			return v, ""
 		}
 	}
-	return nil, fmt.Sprintf("a value within more than %d answers", maxHeld)
+	return nil, tooManyHeld()
 }
+
+func tooManyHeld() string { return fmt.Sprintf("a value within more than %d answers", maxHeld) }

@@ -36,6 +36,7 @@ type candidate struct {
 // findings are what the oracles say of one value.
 type findings struct {
 	evidence []evidence
+	absent   bool    // there is no value to check
 	known    bool    // at least one has a score
 	score    float64 // the least
 	whole    bool    // all that were asked have one
@@ -44,7 +45,7 @@ type findings struct {
 // passes says whether a value may be accepted without a person.
 func (f *findings) passes(t thresholds) bool { return f.whole && t.band(f.score) >= warned }
 
-// better says whether f beats g: whole evidence comes before less, then the score counts.
+// better says whether f beats g: whole evidence comes before less, then the score counts, then what each oracle says in turn.
 func (f *findings) better(g *findings) bool {
 	if f.whole != g.whole {
 		return f.whole
@@ -52,11 +53,22 @@ func (f *findings) better(g *findings) bool {
 	if f.known != g.known {
 		return f.known
 	}
-	return f.score > g.score
+	if f.score != g.score {
+		return f.score > g.score
+	}
+	for i := range min(len(f.evidence), len(g.evidence)) {
+		if a, b := f.evidence[i].score, g.evidence[i].score; a != b {
+			return a > b
+		}
+	}
+	return false
 }
 
 // reasons are the doubts of all oracles, each under the name of its oracle.
 func (f *findings) reasons() []string {
+	if f.absent {
+		return []string{noValue}
+	}
 	var all []string
 	for _, e := range f.evidence {
 		if e.skipped || e.known && e.score == 1 {
@@ -69,12 +81,16 @@ func (f *findings) reasons() []string {
 	return all
 }
 
+// noValue is why None does not pass.
+const noValue = "there is no value"
+
 // stage is one step of a verification.
 type stage struct {
 	name     string // "given", "retry", "escalate 1"
 	by       string
 	result   string   // what came of it, one of those below
 	reasons  []string // of a step that gave no value
+	key      string   // one for values that are equal, "" when the value has none
 	findings findings
 }
 
@@ -112,22 +128,57 @@ func (v *verification) run(given starlark.Value) error {
 
 func (v *verification) settled() bool { return v.decided || v.best.found.passes(v.policy) }
 
+// empty says that there is no value yet.
+func (v *verification) empty() bool { return v.best.value == nil || v.best.value == starlark.None }
+
 // retriable says whether the value is in the band that is mended once.
 func (v *verification) retriable() bool {
 	return v.best.found.whole && v.policy.band(v.best.found.score) == doubtful
 }
 
-// consider has a value checked; it stands if it is better than the one before.
+// consider has a value checked, frozen before, so that what passes is what was checked; it stands if it is better than the one before.
 func (v *verification) consider(name, by string, value starlark.Value) error {
-	f, err := v.check(value)
+	if err := v.branch.Freeze(v.Thread, "verify", value); err != nil {
+		return err
+	}
+	key, err := v.identity(value)
 	if err != nil {
 		return err
 	}
-	v.stages = append(v.stages, stage{name: name, by: by, result: v.resultOf(&f), findings: f})
-	if v.best.value == nil || f.better(&v.best.found) {
+	f, seen := v.seen(key)
+	if !seen {
+		if f, err = v.check(value); err != nil {
+			return err
+		}
+	}
+	v.stages = append(v.stages, stage{name: name, by: by, key: key, result: v.resultOf(&f), findings: f})
+	if v.empty() || f.better(&v.best.found) {
 		v.best = candidate{value, by, f}
 	}
 	return nil
+}
+
+// identity is one text for equal values of a type, "" for what has no JSON form, or when nobody can give another value.
+func (v *verification) identity(value starlark.Value) (string, error) {
+	if v.retry == nil && len(v.escalate) == 0 {
+		return "", nil
+	}
+	key, err := exactKey(value)
+	if err != nil {
+		return "", nil //nolint:nilerr // it is checked each time
+	}
+	return value.Type() + " " + key, charge(v.Thread, 2*len(key))
+}
+
+// seen are the findings of an equal value. It is not checked again: an oracle that does not always say the same would get another draw
+// from each who gives the value back.
+func (v *verification) seen(key string) (findings, bool) {
+	for i := range v.stages {
+		if s := &v.stages[i]; key != "" && s.key == key {
+			return s.findings, true
+		}
+	}
+	return findings{}, false
 }
 
 func (v *verification) resultOf(f *findings) string {
@@ -146,7 +197,7 @@ func (v *verification) resultOf(f *findings) string {
 
 // check asks the oracles, until what follows no longer depends on those that are left.
 func (v *verification) check(value starlark.Value) (findings, error) {
-	f := findings{score: 1, whole: true}
+	f := findings{score: 1, whole: value != starlark.None, absent: value == starlark.None}
 	for _, o := range v.oracles {
 		if !f.whole || v.policy.band(f.score) == refuted {
 			f.evidence = append(f.evidence, evidence{oracle: o.name, skipped: true})
@@ -262,6 +313,8 @@ func (v *verification) decide(name string, m mender, d *decision) {
 		s.by = d.by
 	}
 	switch {
+	case v.empty():
+		s.result, s.reasons = stageFailed, []string{noValue}
 	case said.sense == scored && said.score == 1:
 		s.result = stageAccepted
 		v.decided, v.approver = true, s.by

@@ -129,16 +129,19 @@ func (v *Verdict) stageList() *starlark.List {
 	return starlark.NewList(all)
 }
 
-// reading is the verdict as an oracle's answer: one verification may be an oracle of another.
+// reading is the verdict as an oracle's answer: one verification may be an oracle of another. What did not pass there, by its score
+// or because a person rejected it, does not pass here.
 func (v *Verdict) reading() reading {
 	r := reading{why: "its verdict is " + v.status(), reasons: v.found.reasons()}
 	switch f := &v.found; {
 	case v.approved:
 		r.sense, r.score = scored, 1
-	case f.known && f.whole:
+	case !f.known || !f.whole:
+		r.sense = unusable
+	case v.passed:
 		r.sense, r.score = scored, f.score
 	default:
-		r.sense = unusable
+		r.sense = scored
 	}
 	return r
 }

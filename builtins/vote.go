@@ -30,7 +30,7 @@ an answer of None. Branches that a policy stopped were not asked.
 
 Two answers are the same option when they are alike: strings without the space around them, in NFC, upper and lower case alike; numbers by their value; all else
 as JSON. With by, options are what by(result) returns, compared exactly; None abstains. weight is a function of a result, or a dict of numbers by
-agent name.
+agent name; with it "plurality" becomes "weighted".
 
 method is one of
   "plurality"   the most votes
@@ -41,9 +41,10 @@ method is one of
   "mean" "median"   answers are numbers; agreement is one less their relative spread: standard deviation by mean, or 1.4826 times the MAD by median
 
 The Tally is true when it decided. .status is "decided", "tie" or "no_quorum" (nobody answered). .winner is the option as it was first said, None unless decided;
-.leading is the one ahead. .agreement is the share of the valid votes that back it (of a ranking the first choice), .margin the lead over the next option
-as such a share (of rankings: over the option that comes closest when the two are compared). .distribution maps the text of each option to its score, best first.
-.dissent lists the other options, each with .option .votes .share .agents .reasons .results. .supporters are the results that
+.leading is the one ahead. .agreement is the share of the valid votes, by their weights, that back it (of a ranking the first choice; by log_odds its part of all
+log-odds above 0), .margin the lead over the next option as such a share (of rankings: over the option that comes closest when the two are compared). .distribution maps the text of each option to its score, best first.
+.dissent lists the other options, each with .option .votes .share .agents .results and .reasons: the reasoning of the Results, or what the answers themselves
+have as reason or reasons. .supporters are the results that
 back the leader. .confidence is that share times the mean of the confidences in the group, None when none is stated. .interval is the Wilson 95 %
 interval of the share, None with weights and rankings. .effective_votes is how many equal and independent votes the weights amount to; correlation says
 how alike the voters err, 0 to 1 (models of our days: about 0.3). Also .ranking .tied .asked .valid .method .stdev.

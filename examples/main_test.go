@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-// run builds what the examples need: parallax, and the agents of the review beside it as `make demo` does.
+// run builds what the examples need: parallax, and the agents of the review and of the team beside them, as their READMEs say.
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "parallax-examples-")
 	if err != nil {
@@ -42,6 +42,7 @@ func run(m *testing.M) int {
 	for _, build := range [][]string{
 		{"build", "-o", binary, "../cmd/parallax"},
 		{"build", "-o", filepath.Join("review", "bin") + string(filepath.Separator), "./review/agents/..."},
+		{"build", "-o", filepath.Join("team", "bin") + string(filepath.Separator), "./team/agents/..."},
 	} {
 		if out, err := exec.Command("go", build...).CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "go %s: %v\n%s", strings.Join(build, " "), err, out)

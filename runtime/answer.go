@@ -38,7 +38,7 @@ type ToolUse struct {
 type Answer struct {
 	Value      Payload  // never empty
 	Confidence *float64 // 0..1, nil when the agent states none
-	Basis      string   // of Confidence: "self_report", "logprob", "verifier", or ""
+	Basis      string   // of Confidence: "self_report", "logprob", "verifier", "calibrated", or ""
 	Reasoning  string
 	Agent      string // the agent's name in parallax.toml
 	Version    string // the agent's own version

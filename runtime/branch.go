@@ -27,7 +27,7 @@ type Branch struct {
 	parent *Branch // nil for main; blocked while this branch lives
 
 	effects int      // effects and forks so far: the N of the last address
-	forks   []string // positions of this branch's forks so far, for messages about frozen values; the last few
+	forks   []string // what froze values so far, and where, for messages about frozen values; the last few
 	live    int      // live branches this one may still have below it
 	depth   int      // forks above
 
@@ -43,9 +43,10 @@ type Branch struct {
 
 // run is what all branches of one execution share.
 type run struct {
-	limits Limits
-	seed   uint64
-	aside  any // see Program.Entry
+	program *Program
+	limits  Limits
+	seed    uint64
+	aside   any // see Program.Entry
 }
 
 // BranchOf gives the branch of a thread. While a module is loaded there is none: effects belong into functions.

@@ -88,7 +88,7 @@ func (e *encoder) value(v starlark.Value) error {
 	case starlark.Bytes:
 		return e.fail("bytes have no JSON form, write str(x) or a list of numbers")
 	default:
-		return e.fail("a %s has no JSON form", v.Type())
+		return e.fail("%s has no JSON form", A(v.Type()))
 	}
 	return e.size()
 }

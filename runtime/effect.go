@@ -83,8 +83,8 @@ type AgentCall struct {
 // AgentLookup finds agents by capability. Its outcome is a JSON array of names, sorted.
 // Fewer than Min is an *Error of code NotFound.
 type AgentLookup struct {
-	Capability string
-	Count      int // at most so many; zero means all
+	Capability string // Idempotent also finds the agents that declare themselves so
+	Count      int    // at most so many; zero means all
 	Min        int
 }
 

@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -82,6 +83,32 @@ func (e *Error) Backtrace() string {
 		}
 	}
 	return b.String()
+}
+
+// StandardModules is what the names of the modules that come with the product begin with.
+const StandardModules = "@std//"
+
+// Told is what to show of the error first, and where: the innermost place outside the standard modules, for it is the caller of those
+// who can change something. Where every place is within them it is the innermost of all, and "" where there is none. A bug that comes up
+// within a standard module is told with the function that was called.
+func (e *Error) Told() (pos, message string) {
+	inside := ""
+	for _, f := range slices.Backward(e.Trace) {
+		switch {
+		case f.Pos == "":
+		case !strings.HasPrefix(f.Pos, StandardModules):
+			if inside != "" && e.Code == Script {
+				return f.Pos, "in " + inside + ": " + e.Message
+			}
+			return f.Pos, e.Message
+		default:
+			inside = f.Func
+			if pos == "" {
+				pos = f.Pos
+			}
+		}
+	}
+	return pos, e.Message
 }
 
 // Errorf makes an Error. With %w the wrapped error becomes its Cause.

@@ -89,10 +89,27 @@ func (b *Branch) admit(t *starlark.Thread, spec ForkSpec, n int) (int, error) {
 
 // noteFork remembers where the branch forked, so that a write to a frozen value can say what froze it.
 func (b *Branch) noteFork(spec ForkSpec) {
+	b.noteFreeze(fmt.Sprintf("what crosses a fork is frozen, here by `%s` at %s", spec.Name, spec.Pos))
+}
+
+func (b *Branch) noteFreeze(what string) {
 	if len(b.forks) == 4 {
 		b.forks = append(b.forks[:0], b.forks[1:]...)
 	}
-	b.forks = append(b.forks, fmt.Sprintf("`%s` at %s", spec.Name, spec.Pos))
+	b.forks = append(b.forks, what)
+}
+
+// Freeze freezes what the builtin of that name, which runs on t, gives to functions that must not change it. Its error is a limit.
+func (b *Branch) Freeze(t *starlark.Thread, builtin string, v starlark.Value) error {
+	if err := guard.Freeze(v); err != nil {
+		return fmt.Errorf("%s: %w", builtin, err)
+	}
+	switch v.(type) {
+	case starlark.NoneType, starlark.Bool, starlark.Int, starlark.Float, starlark.String, starlark.Bytes:
+	default:
+		b.noteFreeze(fmt.Sprintf("what `%s` checks is frozen, here at %s", builtin, CallerPos(t)))
+	}
+	return nil
 }
 
 // Next is Group.Next, with a result that is a frozen Starlark value.

@@ -37,8 +37,9 @@ type Program struct {
 	Meta   Meta
 	Asks   []Mention // agents that the source names by a literal, in order, each name once
 	main   *starlark.Function
-	tests  bool // main is only the first test of a file
-	aside  any  // see Entry
+	tests  bool              // main is only the first test of a file
+	aside  any               // see Entry
+	texts  map[string][]byte // of the files, by name, for hints
 }
 
 // Mention is a name that the source states.
@@ -67,8 +68,9 @@ type BudgetLimits struct {
 // are a *SourceError, or a *Error from top-level code.
 func Compile(files []*File, find func(from, label string) string, env Environment) (*Program, error) {
 	globals := make(map[string]starlark.StringDict, len(files))
-	c := &compilation{files: files, find: find, env: env.guarded(), globals: globals}
+	c := &compilation{files: files, find: find, env: env.guarded(), globals: globals, texts: make(map[string][]byte, len(files))}
 	for _, f := range files {
+		c.texts[f.Name] = f.Text
 		g, err := c.module(f)
 		if err != nil {
 			return nil, err
@@ -80,7 +82,7 @@ func Compile(files []*File, find func(from, label string) string, env Environmen
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{Name: last.Name, Digest: digest(files, c.env.NamesFor(last.Name)), Meta: c.meta, main: main}
+	p := &Program{Name: last.Name, Digest: digest(files, c.env.NamesFor(last.Name)), Meta: c.meta, main: main, texts: c.texts}
 	p.tests = globals[last.Name]["main"] == nil
 	p.Asks = mentions(files, "agent")
 	return p, nil
@@ -93,6 +95,7 @@ type compilation struct {
 	env     Environment
 	globals map[string]starlark.StringDict // of the modules loaded so far
 	meta    Meta                           // what the main file says
+	texts   map[string][]byte              // of the files so far
 }
 
 // metaKey is where a thread that loads a file keeps the Meta to fill.
@@ -118,7 +121,7 @@ func (c *compilation) module(f *File) (starlark.StringDict, error) {
 			return c.globals[c.find(f.Name, label)], nil
 		},
 	}
-	loading := &Branch{}
+	loading := &Branch{run: &run{program: &Program{texts: c.texts}}}
 	t.SetMaxExecutionSteps(initSteps)
 	t.OnMaxSteps = func(t *starlark.Thread) {
 		loading.end(t, limitError("steps", t.ExecutionSteps(), initSteps))
@@ -136,10 +139,24 @@ func (c *compilation) module(f *File) (starlark.StringDict, error) {
 	export(g)
 	for name, v := range g {
 		if err := guard.Freeze(v); err != nil {
-			return nil, &Error{Code: Limit, Message: fmt.Sprintf("%s: the global %s: %v", f.Name, name, err)}
+			return nil, &Error{
+				Code: Limit, Message: fmt.Sprintf("the global %s: %v", name, err), Trace: []Frame{{Func: "<toplevel>", Pos: f.place(name).String()}},
+			}
 		}
 	}
 	return g, nil
+}
+
+// place is where a file binds a global, or its start.
+func (f *File) place(global string) syntax.Position {
+	for _, stmt := range f.Syntax.Stmts {
+		if s, ok := stmt.(*syntax.AssignStmt); ok {
+			if id, ok := s.LHS.(*syntax.Ident); ok && id.Name == global {
+				return id.NamePos
+			}
+		}
+	}
+	return syntax.MakePosition(&f.Name, 1, 1)
 }
 
 // guarded adds the guard's names to those of the environment, whose own come first.
@@ -193,7 +210,7 @@ func mainOf(f *File, globals starlark.StringDict) (*starlark.Function, error) {
 	}
 	fn, ok := main.(*starlark.Function)
 	if !ok {
-		return nil, Wrong("no-main", at, "write def main(question): ...", "main is a %s, not a function", main.Type())
+		return nil, Wrong("no-main", at, "write def main(question): ...", "main is %s, not a function", A(main.Type()))
 	}
 	return fn, nil
 }
@@ -278,7 +295,7 @@ func (p *Program) bind(inputs Payload) ([]starlark.Tuple, error) {
 	}
 	dict, ok := v.(*starlark.Dict)
 	if !ok {
-		return nil, &InputError{Message: fmt.Sprintf("the inputs are a %s, want an object with the fields of main", v.Type())}
+		return nil, &InputError{Message: fmt.Sprintf("the inputs are %s, want an object with the fields of main", A(v.Type()))}
 	}
 	kwargs := dict.Items()
 	given := make(map[string]bool, len(kwargs))
@@ -335,7 +352,7 @@ func (p *Program) Run(fx Effects, inputs Payload, cfg Config) (result Payload, e
 	if err != nil {
 		return nil, err
 	}
-	b := &Branch{run: &run{limits: cfg.Limits.WithDefaults(), seed: cfg.Seed, aside: p.aside}, fx: fx}
+	b := &Branch{run: &run{program: p, limits: cfg.Limits.WithDefaults(), seed: cfg.Seed, aside: p.aside}, fx: fx}
 	b.live = b.run.limits.LiveBranches
 	defer recovered("", &err)
 	v, err := starlark.Call(b.thread("main"), p.main, nil, kwargs)

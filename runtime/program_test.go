@@ -114,7 +114,7 @@ func TestWrongSourceNamesThePlaceAndTheNextStep(t *testing.T) {
 		"def main():\n    return lenn([])\n": "p.star:2:12: lenn is not defined (did you mean len?)",
 		"def main(:\n":                       "p.star:1:11: got ':', want ')' ()",
 		"x = 1\n":                            "p.star:1:1: p.star has no main function (add one: def main(question): ...)",
-		"main = 3\n":                         "p.star:1:1: main is a int, not a function (write def main(question): ...)",
+		"main = 3\n":                         "p.star:1:1: main is an int, not a function (write def main(question): ...)",
 		"def main():\n    while True:\n        pass\n": "p.star:2:5: this Starlark dialect does not support while loops ()",
 	} {
 		_, err := compile(t, "p.star", src)

@@ -28,7 +28,7 @@ func (b *Branch) explain(err error) error {
 		if large, tooLarge := errors.AsType[*guard.TooLarge](err); tooLarge {
 			return &Error{Code: Limit, Message: b.message(err), Trace: frames, Cause: large}
 		}
-		return &Error{Code: Script, Message: b.message(err), Hint: b.frozenHint(err), Trace: frames, Cause: err}
+		return &Error{Code: Script, Message: b.message(err), Hint: b.hint(err), Trace: frames, Cause: err}
 	}
 	traced := *e
 	traced.Trace = append(frames, e.Trace...)
@@ -37,20 +37,16 @@ func (b *Branch) explain(err error) error {
 
 // frames is the stack at which err left Starlark code: that of the innermost EvalError.
 func (b *Branch) frames(err error) []Frame {
-	var inner *starlark.EvalError
-	for at := err; at != nil; at = errors.Unwrap(at) {
-		if _, below := exactly[*Error](at); below {
-			break // its own Trace tells the rest
-		}
-		if e, ok := exactly[*starlark.EvalError](at); ok {
-			inner = e
-		}
-	}
+	inner := innermost(err)
 	if inner == nil {
 		return nil
 	}
-	frames := make([]Frame, 0, len(inner.CallStack))
-	for _, f := range inner.CallStack {
+	stack := inner.CallStack
+	if _, _, ok := misbound(inner); ok {
+		stack = stack[:len(stack)-1] // it is the call that is wrong
+	}
+	frames := make([]Frame, 0, len(stack))
+	for _, f := range stack {
 		if guard.Hidden(f.Name) {
 			continue
 		}
@@ -61,6 +57,20 @@ func (b *Branch) frames(err error) []Frame {
 		frames = append(frames, frame)
 	}
 	return frames
+}
+
+// innermost is the EvalError at which err left Starlark code, or nil.
+func innermost(err error) *starlark.EvalError {
+	var inner *starlark.EvalError
+	for at := err; at != nil; at = errors.Unwrap(at) {
+		if _, below := exactly[*Error](at); below {
+			break // its own Trace tells the rest
+		}
+		if e, ok := exactly[*starlark.EvalError](at); ok {
+			inner = e
+		}
+	}
+	return inner
 }
 
 // exactly says whether err itself, not what it wraps, is a T.
@@ -87,6 +97,17 @@ func clipText(s string) string {
 	return strings.ToValidUTF8(s[:maxMessage], "") + " ..."
 }
 
+// hint is the next step after an error that the interpreter found, or "".
+func (b *Branch) hint(err error) string {
+	if hint := b.frozenHint(err); hint != "" {
+		return hint
+	}
+	if hint := b.misboundHint(err); hint != "" {
+		return hint
+	}
+	return slipHint(b.message(err))
+}
+
 // frozenHint says what froze a value that a script tried to change, and what to do instead.
 func (b *Branch) frozenHint(err error) string {
 	if !strings.Contains(err.Error(), "frozen") {
@@ -95,7 +116,7 @@ func (b *Branch) frozenHint(err error) string {
 	const copyIt = "change a copy instead: list(x), dict(x) or x + [y]"
 	for at := b; at != nil; at = at.parent {
 		if n := len(at.forks); n > 0 {
-			return "what crosses a fork is frozen, here by " + at.forks[n-1] + "; " + copyIt
+			return at.forks[n-1] + "; " + copyIt
 		}
 	}
 	return "values made while a module is loaded are frozen afterwards; " + copyIt

@@ -45,7 +45,7 @@ var house = []Room{
 	{Path: "plugins/agent", Floor: 1},
 
 	{Path: "builtins", Floor: 2, Only: []string{"runtime", "internal/consensus"}, Pure: true},
-	{Path: "stdlib", Floor: 2, Only: []string{"runtime"}, Pure: true, Tests: []string{"builtins", "internal/pattern", "internal/cli"}},
+	{Path: "stdlib", Floor: 2, Only: []string{"runtime"}, Pure: true, Tests: []string{"builtins", "internal/pattern", "internal/local", "internal/cli"}},
 	{Path: "plugins/openai", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/anthropic", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/exec", Floor: 2, Only: []string{"plugins/agent"}},

@@ -57,6 +57,7 @@ type Failure struct {
 	What  string // one sentence, or several lines that each stand for themselves
 	Where string // excerpt and backtrace, or ""
 	Hint  string // the next step, or ""
+	More  string // the command that prints the manual page, or ""
 }
 
 // Tell writes what went wrong on app.Err and gives the exit code.
@@ -78,6 +79,9 @@ func (f Failure) String() string {
 	}
 	if f.Hint != "" {
 		fmt.Fprintf(&b, "  hint: %s\n", f.Hint)
+	}
+	if f.More != "" {
+		fmt.Fprintf(&b, "  more: %s\n", f.More)
 	}
 	return b.String()
 }
@@ -205,9 +209,10 @@ func root(err error) error {
 
 // patternFailure tells the error of a script with the line that caused it and the way there.
 func patternFailure(e *runtime.Error, err error, excerpt Excerpts) Failure {
-	f := Failure{Exit: ExitOf(err), What: e.Message, Hint: e.Hint}
+	pos, message := e.Told()
+	f := Failure{Exit: ExitOf(err), What: message, Hint: e.Hint}
 	if e.Code != runtime.Script && e.Code != runtime.Failed && !strings.Contains(e.Message, string(e.Code)) {
-		f.What = fmt.Sprintf("%s (%s)", e.Message, e.Code)
+		f.What = fmt.Sprintf("%s (%s)", message, e.Code)
 	}
 	if needsPerson(err) && f.Hint == "" {
 		f.Hint = inTerminal
@@ -215,7 +220,7 @@ func patternFailure(e *runtime.Error, err error, excerpt Excerpts) Failure {
 	if e.Code == runtime.Cancelled {
 		return f
 	}
-	if pos := innermost(e.Trace); pos != "" && excerpt != nil {
+	if pos != "" && excerpt != nil {
 		f.What = excerpt(pos, f.What)
 	}
 	f.Where = e.Backtrace()
@@ -303,9 +308,10 @@ func sourceFailures(e *runtime.SourceError) []Failure {
 func excerptFailures(e *pattern.SourceError) []Failure {
 	var all []Failure
 	for _, f := range e.Findings {
-		hint := f.Hint
-		f.Hint = ""
-		all = append(all, Failure{Exit: Source, What: pattern.Excerpt(f, e.Sources[f.File]), Hint: hint})
+		failure := Failure{Exit: Source, Hint: f.Hint, More: f.Manual()}
+		f.Hint, f.Code = "", ""
+		failure.What = pattern.Excerpt(f, e.Sources[f.File])
+		all = append(all, failure)
 	}
 	return all
 }

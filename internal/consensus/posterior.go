@@ -23,7 +23,11 @@ func MajorityPosterior(v1, v2 int) float64 {
 	}
 }
 
-// LeadsBeyond says whether the MajorityPosterior is more than c. It is exact: where the quick sum is near c, it counts in whole numbers.
+// mostExact is up to how many votes LeadsBeyond counts in whole numbers, whose length grows with the votes.
+const mostExact = 20_000
+
+// LeadsBeyond says whether the MajorityPosterior is more than c. It is exact up to 20,000 votes: where the quick sum is near c, it counts in
+// whole numbers. Of more votes what is within a billionth of c is not more.
 func LeadsBeyond(v1, v2 int, c float64) bool {
 	if v1 < 0 || v2 < 0 || math.IsNaN(c) || c >= 1 {
 		return false
@@ -40,12 +44,12 @@ func LeadsBeyond(v1, v2 int, c float64) bool {
 		case missing > float64(allowed*(1+sure)):
 			return false
 		}
-		return leadsExactly(v1, v2, c)
+		return v1+v2 <= mostExact && leadsExactly(v1, v2, c)
 	}
 	if p := MajorityPosterior(v1, v2); math.Abs(p-c) > sure {
 		return p > c
 	}
-	return leadsExactly(v1, v2, c)
+	return v1+v2 <= mostExact && leadsExactly(v1, v2, c)
 }
 
 // leadsExactly is LeadsBeyond in whole numbers, for c in [0, 1).

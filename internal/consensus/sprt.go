@@ -38,6 +38,9 @@ func (t SPRT) Validate() error {
 		if !(p.value > 0 && p.value < 1) {
 			return fmt.Errorf("%s is %v, not between 0 and 1", p.name, p.value)
 		}
+		if p.value < surest*surest {
+			return fmt.Errorf("%s is %v, want at least a millionth", p.name, p.value)
+		}
 	}
 	if t.P0 >= t.P1 {
 		return fmt.Errorf("p0 is %v, not less than p1, which is %v", t.P0, t.P1)

@@ -11,6 +11,7 @@ func totals(weights []float64, ballots, cells, times int, cast func(weights, int
 	if weights == nil {
 		weights = ones(ballots)
 	}
+	weights, scale := scaledDown(weights)
 	layers := layersOf(weights, times)
 	sums := make([][]float64, len(layers))
 	for i, layer := range layers {
@@ -21,7 +22,7 @@ func totals(weights []float64, ballots, cells, times int, cast func(weights, int
 	case 0:
 		return make([]float64, cells)
 	case 1:
-		return sums[0]
+		return scaledUp(sums[0], scale)
 	}
 	parts := make([]float64, len(sums))
 	for cell := range sums[0] {
@@ -30,7 +31,36 @@ func totals(weights []float64, ballots, cells, times int, cast func(weights, int
 		}
 		sums[0][cell] = Sum(parts)
 	}
-	return sums[0]
+	return scaledUp(sums[0], scale)
+}
+
+// Bounds within which weights are split into layers: above the first they are scaled down, so that no grid overflows; and what is smaller than the
+// largest by the second, as a power of two, cannot be seen in any sum.
+const (
+	tallest = 900
+	deepest = 180
+)
+
+// scaledDown divides weights by a power of two where the largest is near the end of what there is.
+func scaledDown(weights []float64) ([]float64, int) {
+	_, exponent := math.Frexp(largest(weights))
+	if exponent <= tallest {
+		return weights, 0
+	}
+	small := make([]float64, len(weights))
+	for i, w := range weights {
+		small[i] = math.Ldexp(w, tallest-exponent)
+	}
+	return small, exponent - tallest
+}
+
+func scaledUp(sums []float64, scale int) []float64 {
+	if scale != 0 {
+		for i, s := range sums {
+			sums[i] = math.Ldexp(s, scale)
+		}
+	}
+	return sums
 }
 
 // layersOf splits weights into layers that add up to them. A layer is a grid so coarse that every sum in it of the weights, each taken up to
@@ -38,15 +68,13 @@ func totals(weights []float64, ballots, cells, times int, cast func(weights, int
 func layersOf(weights []float64, times int) [][]float64 {
 	var layers [][]float64
 	rest := weights
+	_, highest := math.Frexp(largest(weights))
 	for {
-		largest := 0.0
-		for _, w := range rest {
-			largest = max(largest, math.Abs(w))
-		}
-		if largest == 0 {
+		most := largest(rest)
+		_, exponent := math.Frexp(most)
+		if most == 0 || exponent < highest-deepest {
 			return layers
 		}
-		_, exponent := math.Frexp(largest)
 		coarse := math.Ldexp(1, exponent+bits.Len(uint(len(weights)))+bits.Len(uint(times))+1)
 		layer, below := make([]float64, len(weights)), make([]float64, len(weights))
 		for i, w := range rest {

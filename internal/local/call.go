@@ -167,11 +167,19 @@ func retryAfter(e *runtime.Error) time.Duration {
 	return min(time.Duration(ms)*time.Millisecond, 5*time.Minute)
 }
 
+// advisor is an Agents whose agents are not those of parallax.toml. It says how to come by one that has a capability.
+type advisor interface {
+	HowToHave(capability string) string
+}
+
 func (b *branch) lookup(e runtime.AgentLookup) (runtime.Payload, error) {
 	found := b.x.capable(e.Capability)
 	if len(found) < e.Min {
 		err := runtime.Errorf(runtime.NotFound, "%d agents declare the capability %q, at least %d are needed", len(found), e.Capability, e.Min)
 		err.Hint = "add capabilities = [\"" + e.Capability + "\"] to agents in parallax.toml"
+		if source, ok := b.x.Agents.(advisor); ok {
+			err.Hint = source.HowToHave(e.Capability)
+		}
 		return nil, err
 	}
 	if e.Count > 0 && len(found) > e.Count {

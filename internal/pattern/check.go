@@ -1,8 +1,10 @@
 package pattern
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -38,8 +40,8 @@ func (r *Report) Excerpts() string { return excerpts(r.Findings, r.Sources) }
 
 // Check reads, resolves and compiles a pattern and the child patterns it names, and reports all it finds instead of the first mistake.
 // Nothing runs but top-level code. The error is a *PathError when there is no such pattern.
-func Check(path string, env runtime.Environment, opts CheckOptions) (*Report, error) {
-	at, err := locate(path, opts.Options)
+func Check(name string, env runtime.Environment, opts CheckOptions) (*Report, error) {
+	at, err := locate(name, opts.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -50,9 +52,13 @@ func Check(path string, env runtime.Environment, opts CheckOptions) (*Report, er
 	}
 	c := &check{graph: g, opts: opts}
 	c.pattern(at.name)
+	if c.isMain(at) {
+		c.started = append(c.started, at.name)
+	}
 	for i := 0; i < len(c.units); i++ {
 		c.unit(c.units[i])
 	}
+	c.mains()
 	r := &Report{Pattern: at.name, Root: at.root, Files: namesOf(c.units), Findings: c.findings, Sources: g.sources()}
 	if r.OK() {
 		r.Program = c.compile(at.name)
@@ -67,11 +73,49 @@ type check struct {
 	*graph
 	opts     CheckOptions
 	patterns []string // main files checked so far
+	started  []string // those of them that must have a main
 	units    []*unit  // of all of them
 	findings []Finding
 }
 
-// pattern checks the load graph of a main file and that it has a main.
+// isMain says that the file is the main file of a project, and no module of it.
+func (c *check) isMain(at place) bool {
+	if path.Ext(at.path) != ".star" {
+		return true // a directory was named
+	}
+	name := ""
+	if c.opts.Main != nil {
+		name, _ = c.opts.Main(at.root) // what is wrong with a manifest is told by who reads it
+	}
+	return at.name == cmp.Or(name, "main.star")
+}
+
+// mains sees to it that what is started has a main. Any other file may be a module.
+func (c *check) mains() {
+	for _, name := range c.patterns {
+		u, ok := c.graph.units[name]
+		if !ok || u.exports["main"] || runtime.IsTest(name) {
+			continue
+		}
+		f := Finding{
+			File: name, Line: 1, Col: 1, Code: codeNoMain, Severity: IsError,
+			Message: name + " has no main function", Hint: "add one: def main(question): ...",
+		}
+		if slices.Contains(c.started, name) {
+			f.Fix = diagnose.AddMain(string(u.text))
+		} else {
+			f.Severity = IsWarning
+			f.Message += ": run cannot start it; as a module to load it is fine"
+			f.Hint = "to start it, " + f.Hint
+		}
+		c.findings = append(c.findings, f)
+	}
+}
+
+// codeNoMain is the code of a pattern without a main.
+const codeNoMain = "no-main"
+
+// pattern checks the load graph of a main file.
 func (c *check) pattern(name string) {
 	if slices.Contains(c.patterns, name) {
 		return
@@ -83,10 +127,6 @@ func (c *check) pattern(name string) {
 		if !slices.Contains(c.units, u) {
 			c.units = append(c.units, u)
 		}
-	}
-	if u, ok := c.graph.units[name]; ok && !u.exports["main"] && !runtime.IsTest(name) {
-		c.errorAt(name, 1, 1, "no-main", "add one: def main(question): ...", "%s has no main function", name)
-		c.findings[len(c.findings)-1].Fix = diagnose.AddMain(string(u.text))
 	}
 }
 
@@ -132,6 +172,7 @@ func (c *check) child(u *unit, m runtime.Mention) {
 		return
 	}
 	c.pattern(name)
+	c.started = append(c.started, name)
 }
 
 // compile compiles all patterns, and gives the program of the named one.
@@ -141,7 +182,7 @@ func (c *check) compile(main string) *runtime.Program {
 		units, _ := c.walk(name)
 		p, err := c.graph.compile(units)
 		if wrong, ok := errors.AsType[*SourceError](c.sourced(err)); ok {
-			c.findings = append(c.findings, wrong.Findings...)
+			c.findings = append(c.findings, slices.DeleteFunc(wrong.Findings, c.module)...)
 			continue
 		}
 		if err != nil {
@@ -153,6 +194,12 @@ func (c *check) compile(main string) *runtime.Program {
 		}
 	}
 	return prog
+}
+
+// module says that a finding is only about the missing main of what may be a module.
+func (c *check) module(f Finding) bool {
+	u, ok := c.graph.units[f.File]
+	return f.Code == codeNoMain && ok && !u.exports["main"]
 }
 
 // sort orders the findings and drops those said twice.

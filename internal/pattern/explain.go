@@ -47,7 +47,13 @@ func (g *graph) language(name string) diagnose.Language {
 	if g.decls == nil {
 		g.decls = builtins.Decls()
 	}
-	return diagnose.Language{Env: g.env.NamesFor(name), Decls: g.decls}
+	return diagnose.Language{Env: g.env.NamesFor(name), Decls: g.decls, Loaded: func(label, function string) *builtins.Decl {
+		from, bad := resolve(name, label)
+		if u, ok := g.units[from]; ok && bad == nil {
+			return u.defs[function]
+		}
+		return nil
+	}}
 }
 
 // diagnosed finds what a text alone shows to be wrong.

@@ -33,6 +33,7 @@ type Finding struct {
 	Fix *diagnose.Fix `json:"fix,omitempty"`
 
 	captured string // of late binding: the name of the variable
+	trace    string // of top-level code: the way there, where it has several stations
 }
 
 func (f Finding) String() string {
@@ -40,6 +41,14 @@ func (f Finding) String() string {
 		return f.Message
 	}
 	return fmt.Sprintf("%s:%d:%d: %s", f.File, f.Line, f.Col, f.Message)
+}
+
+// Manual is the command that prints the page of the finding's code, "" where there is none.
+func (f Finding) Manual() string {
+	if _, ok := diagnose.Lookup(f.Code); !ok {
+		return ""
+	}
+	return "parallax explain " + f.Code
 }
 
 // SourceError says what is wrong with a pattern's source. It wraps the runtime's *SourceError, or the *Error of top-level code, and
@@ -87,13 +96,21 @@ func (g *graph) sourced(err error) error {
 	return err
 }
 
-// topLevel is the finding of top-level code that failed, at the innermost place of the trace.
+// topLevel is the finding of top-level code that failed, at the place of the trace that is of most use.
 func topLevel(e *runtime.Error) Finding {
-	f := Finding{Code: "top-level", Message: e.Message, Hint: e.Hint, Severity: IsError}
+	pos, message := e.Told()
+	f := Finding{Code: "top-level", Message: message, Hint: e.Hint, Severity: IsError}
+	if file, line, col, ok := cutPos(pos); ok {
+		f.File, f.Line, f.Col = file, line, col
+	}
+	stations := 0
 	for _, frame := range e.Trace {
-		if file, line, col, ok := cutPos(frame.Pos); ok {
-			f.File, f.Line, f.Col = file, line, col
+		if frame.Pos != "" {
+			stations++
 		}
+	}
+	if stations > 1 {
+		f.trace = strings.TrimRight(e.Backtrace(), "\n")
 	}
 	return f
 }
@@ -159,11 +176,14 @@ func Excerpt(f Finding, source []byte) string {
 			b.WriteString("\n    " + text)
 		}
 	}
+	if f.trace != "" {
+		b.WriteString("\n" + plain(f.trace))
+	}
 	if f.Hint != "" {
 		fmt.Fprintf(&b, "\n  hint: %s", plain(f.Hint))
 	}
-	if _, ok := diagnose.Lookup(f.Code); ok {
-		fmt.Fprintf(&b, "\n  more: parallax explain %s", f.Code)
+	if manual := f.Manual(); manual != "" {
+		b.WriteString("\n  more: " + manual)
 	}
 	return b.String()
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // stdPrefix starts the names of the standard modules. All other names are paths below the package root.
-const stdPrefix = "@std//"
+const stdPrefix = runtime.StandardModules
 
 // maxLabel is how long a label may be, in bytes.
 const maxLabel = 1024

@@ -5,6 +5,8 @@ import (
 
 	"go.starlark.net/syntax"
 
+	"github.com/parallax-run/parallax/builtins"
+	"github.com/parallax-run/parallax/internal/pattern/diagnose"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -13,9 +15,10 @@ type unit struct {
 	name     string
 	text     []byte
 	loads    []load
-	exports  map[string]bool   // names that other modules may load
-	asks     []runtime.Mention // agent("x")
-	children []runtime.Mention // run(":x.star")
+	exports  map[string]bool           // names that other modules may load
+	asks     []runtime.Mention         // agent("x")
+	children []runtime.Mention         // run(":x.star")
+	defs     map[string]*builtins.Decl // parameters of the functions of the file
 }
 
 // load is one load statement.
@@ -37,7 +40,7 @@ func parseUnit(name string, text []byte) (*unit, *runtime.File, *labelError) {
 		}
 		return nil, nil, bad
 	}
-	u := &unit{name: name, text: text, exports: make(map[string]bool)}
+	u := &unit{name: name, text: text, exports: make(map[string]bool), defs: make(map[string]*builtins.Decl)}
 	for _, stmt := range f.Syntax.Stmts {
 		u.statement(stmt)
 	}
@@ -51,6 +54,7 @@ func (u *unit) statement(stmt syntax.Stmt) {
 		u.loads = append(u.loads, load{s.ModuleName(), s.Module.TokenPos, s.From})
 	case *syntax.DefStmt:
 		u.exports[s.Name.Name] = true
+		u.defs[s.Name.Name] = diagnose.Signature(s)
 	case *syntax.AssignStmt:
 		for _, id := range boundBy(s.LHS) {
 			u.exports[id.Name] = true

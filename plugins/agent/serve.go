@@ -25,8 +25,8 @@ func ServeDefinition(def Definition) {
 		os.Exit(1)
 	}
 	std := takeStdio()
-	watchStdin()
 	srv := newServer(def, newLog(std.stderr), std.stderr, std.restore)
+	watchStdin(srv.shutdown)
 	defer srv.shutdown()
 	goplugin.Serve(&goplugin.ServeConfig{
 		HandshakeConfig: goplugin.HandshakeConfig{

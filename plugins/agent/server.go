@@ -25,6 +25,7 @@ type server struct {
 	ready  func() // called once before the first request is served
 
 	once     sync.Once
+	ended    sync.Once
 	mu       sync.Mutex
 	sessions map[string]*Session
 }
@@ -232,7 +233,9 @@ func (s *server) rescue(err *error) {
 }
 
 // shutdown ends every session.
-func (s *server) shutdown() {
+func (s *server) shutdown() { s.ended.Do(s.endSessions) }
+
+func (s *server) endSessions() {
 	s.mu.Lock()
 	all := s.sessions
 	s.sessions = make(map[string]*Session)

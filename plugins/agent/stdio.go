@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/parallax-run/parallax/plugins/agent/agentpb"
 )
@@ -60,14 +61,19 @@ func (s *stdio) restore() {
 	os.Stdout, os.Stderr = s.stderr, s.stderr
 }
 
-// watchStdin ends the process when the host closes stdin or dies. Only a host that keeps stdin open asks for it: under
-// /dev/null an agent would be gone at once.
-func watchStdin() {
+// lastMoment is how long the sessions may take to close when the host is gone. A host that lives kills a little later.
+const lastMoment = time.Second
+
+// watchStdin ends the process when the host closes stdin or dies, after end has closed the sessions. Only a host that keeps stdin open
+// asks for it: under /dev/null an agent would be gone at once.
+func watchStdin(end func()) {
 	if os.Getenv(agentpb.StdinWatch) != "1" {
 		return
 	}
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
+		time.AfterFunc(lastMoment, exitWithChildren)
+		end()
 		exitWithChildren()
 	}()
 }

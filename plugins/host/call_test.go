@@ -303,7 +303,7 @@ func TestDescribeAndPing(t *testing.T) {
 	require.Equal(t, "1.2.3", d.Version)
 	require.Equal(t, "prefix p", d.Detail)
 	require.JSONEq(t, `{"type":"object","additionalProperties":false,"properties":{
-		"prefix":{"type":"string"},"strict":{"type":"boolean"}}}`, string(d.Config))
+		"grave":{"type":"string"},"prefix":{"type":"string"},"strict":{"type":"boolean"}}}`, string(d.Config))
 	require.Len(t, d.Skills, 1)
 	took, err := h.Ping(t.Context(), "a")
 	require.NoError(t, err)

@@ -4,7 +4,9 @@ package host_test
 
 import (
 	"context"
+	"encoding/json"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -52,6 +54,21 @@ func call(t *testing.T, h *host.Host, c runtime.Call) (runtime.Answer, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	return h.Call(ctx, c)
+}
+
+// The host closes stdin right after it has said that it is going; the sessions are closed nevertheless.
+func TestSessionsAreClosedWhenTheHostGoes(t *testing.T) {
+	t.Parallel()
+	for range 10 {
+		grave := filepath.Join(t.TempDir(), "grave")
+		config, err := json.Marshal(map[string]string{"grave": grave})
+		require.NoError(t, err)
+		h := host.New(host.Options{Agents: []host.AgentConfig{{Name: "a", Command: as(t, "agent"), Config: config}}})
+		_, err = call(t, h, ask("say x"))
+		require.NoError(t, err)
+		require.NoError(t, h.Close())
+		require.FileExists(t, grave)
+	}
 }
 
 func TestAgentAnswers(t *testing.T) {

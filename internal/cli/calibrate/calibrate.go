@@ -41,8 +41,8 @@ def main(maps=file("maps.json")), or --input maps=@maps.json. An agent with fewe
 only counts and the 95 %% interval of its share.
 
 ECE is the expected calibration error in 10 bins (0 is perfect), BRIER the mean squared error of the confidence (0 is perfect, 0.25 is what
-0.5 always gives). What is shown after the arrow is by ten-fold cross-validation: each label is judged by a map that was fitted without it. It
-needs %d labels; with fewer it is left out.
+0.5 always gives). What is shown after the arrow is by ten-fold cross-validation, in the same bins: each label is judged by a map that was fitted
+without it. It needs %d labels; with fewer it is left out.
 
 A line that is cut off at the end of a file, as after a crash, is told and left out. The same event in two files counts once.`,
 			consensus.FewestLabels, fewestJudged),

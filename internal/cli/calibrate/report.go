@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/consensus"
@@ -92,7 +93,7 @@ func reportOf(a *labelled, fit fitter) (report, error) {
 		return r, err
 	}
 	r.fit = &m
-	if r.ECE, r.Brier, err = measured(a.stated); err != nil {
+	if r.ECE, r.Brier, err = measured(a.stated, a.stated); err != nil {
 		return r, err
 	}
 	if len(a.stated) < fewestJudged {
@@ -102,17 +103,50 @@ func reportOf(a *labelled, fit fitter) (report, error) {
 	if err != nil {
 		return r, err
 	}
-	r.ECEAfter, r.BrierAfter, err = measured(after)
+	r.ECEAfter, r.BrierAfter, err = measured(a.stated, after)
 	return r, err
 }
 
-func measured(ls consensus.Labels) (ece, brier *float64, err error) {
-	e, err := ls.ECE(bins)
+// measured gives the calibration error and the Brier score of confidences that were given to stated ones.
+func measured(stated, given consensus.Labels) (ece, brier *float64, err error) {
+	e, err := errorIn(stated, given)
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := ls.Brier()
+	b, err := given.Brier()
 	return &e, &b, err
+}
+
+// errorIn is the expected calibration error of given confidences, in the bins of the stated ones: in bins of their own the maps of different folds would come
+// apart, each a little off to the side on which its own labels are not.
+func errorIn(stated, given consensus.Labels) (float64, error) {
+	groups := make([]consensus.Labels, bins)
+	for i := range stated {
+		k := bin(stated[i].Confidence)
+		groups[k] = append(groups[k], given[i])
+	}
+	var gaps []float64
+	for _, g := range groups {
+		if len(g) == 0 {
+			continue
+		}
+		gap, err := g.ECE(1)
+		if err != nil {
+			return 0, err
+		}
+		gaps = append(gaps, gap*float64(len(g)))
+	}
+	return consensus.Sum(gaps) / float64(len(stated)), nil
+}
+
+// bin is the bin of a confidence: above k/10 and at most (k+1)/10, the first also 0.
+func bin(confidence float64) int {
+	for k := range bins - 1 {
+		if confidence <= float64(k+1)/bins {
+			return k
+		}
+	}
+	return bins - 1
 }
 
 // judged gives each label the confidence of a map that was fitted without it and its fold, every tenth label being of one fold.
@@ -165,7 +199,7 @@ func table(reports []report, method string) string {
 	fmt.Fprintln(w, "AGENT\tLABELS\tRIGHT\tSHARE\t95 %\tECE\tBRIER\tMAP")
 	for i := range reports {
 		r := &reports[i]
-		fmt.Fprintf(w, "%s\t%d\t%d\t%.3f\t%.3f to %.3f\t%s\t%s\t%s\n", r.Agent, r.Labels, r.Right, r.Share, r.Low, r.High,
+		fmt.Fprintf(w, "%s\t%d\t%d\t%.3f\t%.3f to %.3f\t%s\t%s\t%s\n", printable(r.Agent), r.Labels, r.Right, r.Share, r.Low, r.High,
 			change(r.ECE, r.ECEAfter), change(r.Brier, r.BrierAfter), r.fitted(method))
 	}
 	_ = w.Flush() // into memory
@@ -201,4 +235,14 @@ func (r *report) fitted(method string) string {
 	default:
 		return "isotonic, " + counted(len(r.fit.Confidences), "point")
 	}
+}
+
+// printable shows a name from a file without what could move the cursor.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, name)
 }

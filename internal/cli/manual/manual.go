@@ -107,7 +107,10 @@ func (m *manual) page(name string) (string, error) {
 	if label, ok := strings.CutPrefix(name, "@std//"); ok {
 		return m.labelled(name, strings.TrimSuffix(label, ".star"))
 	}
-	for _, find := range []func(string) string{m.ofTopic, m.ofBuiltin, m.ofModule, m.ofTest, m.ofLastPart} {
+	if module, ok := strings.CutSuffix(name, ".star"); ok {
+		return m.labelled(name, module)
+	}
+	for _, find := range []func(string) string{m.ofTopic, m.ofBuiltin, m.ofModule, m.ofTest, m.ofValue, m.ofLastPart} {
 		if page := find(name); page != "" {
 			return page, nil
 		}
@@ -184,6 +187,18 @@ func (m *manual) ofTest(name string) string {
 		}
 	}
 	return strings.TrimSuffix(all.String(), "\n")
+}
+
+// ofValue is the page of the builtin that gives such a value: of vote for a Tally.
+func (m *manual) ofValue(name string) string {
+	for _, d := range m.builtins {
+		for kind := range strings.SplitSeq(d.Result, " or ") {
+			if strings.EqualFold(kind, name) && kind != strings.ToLower(kind) {
+				return fmt.Sprintf("%s is what %s gives.\n\n%s", kind, d.Name, text(d))
+			}
+		}
+	}
+	return ""
 }
 
 func (m *manual) ofLastPart(name string) string {

@@ -102,9 +102,9 @@ func (t *tallier) end(e *runtime.Event) *AgentTally {
 	if at, ok := t.calls[key]; ok {
 		a.Time += e.At.Sub(at)
 		delete(t.calls, key)
+		t.Calls++ // one that was refused before anybody was asked is none
+		a.Calls++
 	}
-	t.Calls++
-	a.Calls++
 	if e.Usage != nil {
 		t.Usage.Add(*e.Usage)
 		a.Usage.Add(*e.Usage)

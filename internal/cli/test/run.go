@@ -50,7 +50,7 @@ func (r *Runner) One(ctx context.Context, s *patterntest.Suite, name string) Out
 	}
 	out.Err, out.Took = err, time.Since(start)
 	if e, ok := errors.AsType[*runtime.Error](out.Err); ok {
-		out.Pos = innermost(e.Trace)
+		out.Pos, _ = e.Told()
 	}
 	return out
 }
@@ -109,21 +109,14 @@ func (o Outcome) Failure(s *patterntest.Suite) string {
 // message is what went wrong, with the code of an error where that says more.
 func (o Outcome) message() string {
 	e, ok := errors.AsType[*runtime.Error](o.Err)
-	if !ok || e.Code == runtime.Script || e.Code == runtime.Failed {
+	if !ok {
 		return o.Err.Error()
 	}
-	return fmt.Sprintf("%s (%s)", e.Message, e.Code)
-}
-
-// innermost is the last place in a script on the way to an error.
-func innermost(trace []runtime.Frame) string {
-	pos := ""
-	for _, f := range trace {
-		if f.Pos != "" {
-			pos = f.Pos
-		}
+	_, message := e.Told()
+	if e.Code == runtime.Script || e.Code == runtime.Failed {
+		return message
 	}
-	return pos
+	return fmt.Sprintf("%s (%s)", message, e.Code)
 }
 
 func stations(trace []runtime.Frame) int {

@@ -29,7 +29,7 @@ func syntaxPages() []Page {
 		{Code: "raise", Why: "Starlark has no exceptions to raise", Hint: "fail(message) ends the run, or the attempt around it", Wrong: "def main(n = 1):\n    if n < 0:\n        raise ValueError(\"negative\")\n    return n\n"},
 		{Code: "assert", Why: "Starlark has no assert", Hint: "ask with if, and fail", Wrong: "def main(n = 1):\n    assert n > 0, \"not positive\"\n    return n\n"},
 		{
-			Code: "import", Why: "there is nothing to import: json, math, re and time are there, and files are loaded", Hint: "load(\":file.star\", \"name\") takes a name from a file beside this one",
+			Code: "import", Why: "there is nothing to import: json, math, re, stats and time are there, and files are loaded", Hint: "load(\":file.star\", \"name\") takes a name from a file beside this one",
 			Wrong: "import json\nfrom math import sqrt\n\ndef main():\n    return json.encode(sqrt(4))\n",
 		},
 		{Code: "class", Why: "Starlark has no classes", Hint: "use record for data, enum for choices, and functions", Wrong: "class Review:\n    text: str\n    score: float = 0.5\n\ndef main():\n    return Review(text = \"fine\").score\n"},
@@ -90,11 +90,15 @@ func namePages() []Page {
 		{Code: "undefined", Why: "nothing of that name is defined", Wrong: "def main(question = \"\"):\n    return agnet(\"critic\").ask(question)\n"},
 		{Code: "resolve", Why: "names are used in a way that Starlark does not allow"},
 		{Code: "foreign-constant", Why: "the constants are True, False and None", Wrong: "def main():\n    return [true, false, null]\n"},
-		{Code: "foreign-builtin", Why: "a pattern has other functions", Hint: "parallax doc lists the builtins", Wrong: "def main(x = 1, xs = []):\n    if isinstance(x, (int, str)):\n        console.log(x)\n    return sum(map(lambda x: x + 1, xs))\n"},
+		{Code: "foreign-builtin", Why: "a pattern has other functions", Hint: "for those there are see parallax doc", Wrong: "def main(x = 1, xs = []):\n    if isinstance(x, (int, str)):\n        console.log(x)\n    return sum(map(lambda x: x + 1, xs))\n"},
 		{Code: "foreign-method", Why: "the type has other methods", Wrong: "def main():\n    xs = []\n    xs.push(\" a \".trim())\n    return xs.length\n"},
 		{Code: "unknown-method", Why: "the value has nothing of that name", Wrong: "def main():\n    return \"a\".uper() + agent(\"critic\").run(\"well?\").value\n"},
-		{Code: "unknown-keyword", Why: "the function has no parameter of that name", Hint: "parallax doc NAME prints its manual page", Wrong: "def main(xs = []):\n    print(\"done\", end = \"\")\n    return parallel(lambda x: x, xs, limt = 3).values\n"},
-		{Code: "arguments", Why: "the function takes other arguments", Hint: "parallax doc NAME prints its manual page", Wrong: "def main():\n    return agent(\"critic\").ask()\n", Right: "def main():\n    return agent(\"critic\").ask(\"well?\")\n"},
+		{Code: "unknown-keyword", Why: "the function has no parameter of that name", Hint: "look up what it takes, such as with parallax doc parallel", Wrong: "def main(xs = []):\n    return sorted(xs, revers = True)\n"},
+		{
+			Code: "near-parameter", Warning: true, Why: "the argument is handed on as an input, though its name is nearly that of a parameter", Hint: "where it is meant as an input, another name is clearer",
+			Wrong: "def main():\n    return agent(\"critic\").ask(\"well?\", timout = \"3s\").value\n",
+		},
+		{Code: "arguments", Why: "the function takes other arguments", Hint: "look up what it takes, such as with parallax doc ask", Wrong: "def main():\n    return agent(\"critic\").ask()\n", Right: "def main():\n    return agent(\"critic\").ask(\"well?\")\n"},
 		{Code: "argument-order", Why: "arguments by position come before those by name", Wrong: "def main(xs = []):\n    return sorted(reverse = True, xs)\n"},
 		{Code: "parameter-order", Why: "parameters without a default come before those with one", Wrong: "def main(a = 1, b):\n    return a\n"},
 		{Code: "none-attribute", Why: "None has no attributes", Wrong: "def main():\n    return None.value\n"},
@@ -119,7 +123,7 @@ func namePages() []Page {
 // flowPages are of what can be read and goes wrong.
 func flowPages() []Page {
 	return []Page{
-		{Code: "no-main", Why: "a pattern starts at main, and there is none", Hint: "add one: def main(question): ...", Wrong: "def review(text):\n    return text\n", Right: "def review(text):\n    return text\n\ndef main(text):\n    return review(text)\n"},
+		{Code: "no-main", Why: "a pattern starts at main, and there is none", Hint: "add one: def main(question): ...", More: "A warning where the file may be meant as a module, which others load; an error where it is the main file of a project\nor is named in a call of run.", Wrong: "def review(text):\n    return text\n", Right: "def review(text):\n    return text\n\ndef main(text):\n    return review(text)\n"},
 		{
 			Code: "late-binding", Why: "the function captures a variable of a loop, and will see its last value", Hint: "use parallel(fn, items), or bind the value now: lambda x=x: ...", More: "An error where a fork is known to run the function later, a warning where it can only be guessed.",
 			Wrong: "def main(xs = []):\n    return gather(*[lambda: x for x in xs]).values\n", Right: "def main(xs = []):\n    return parallel(lambda x: x, xs).values\n",

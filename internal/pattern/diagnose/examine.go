@@ -16,6 +16,9 @@ import (
 type Language struct {
 	Env   runtime.Environment
 	Decls []*builtins.Decl // of builtins whose calls are checked; those that Env lacks are passed over
+
+	// Loaded gives the parameters of a function that a label's file defines, nil where they are not known. It may be nil.
+	Loaded func(label, name string) *builtins.Decl
 }
 
 // Examine says all that is wrong with one text, in the order of the text.

@@ -25,10 +25,16 @@ var foreignMethods = map[string]string{
 
 // onlyOn are methods that one type lacks here and has elsewhere.
 var onlyOn = map[string]map[string]string{
-	"list":   {"sort": "sorted($x, $a)", "reverse": "reversed($x)", "copy": "list($x)", "count": "len([x for x in $x if x == $a])", "join": "$a.join($x)", "add": "$x.append($a)"},
-	"dict":   {"copy": "dict($x)", "fromkeys": "{k: None for k in $a}", "has": "($a in $x)", "add": "$x.update($a)"},
-	"string": {"encode": "bytes($x)", "append": "$x + $a", "reverse": `"".join(reversed(list($x.elems())))`, "ljust": "$x", "rjust": "$x", "zfill": "$x", "swapcase": "$x"},
-	"bytes":  {"decode": "str($x)"},
+	"list": {
+		"sort": "sorted($x, $a)", "reverse": "reversed($x)", "copy": "list($x)", "count": "len([x for x in $x if x == $a])", "join": "$a.join($x)", "add": "$x.append($a)",
+		"ask": "parallel(lambda a: a.ask($a), $x).values",
+	},
+	"dict": {"copy": "dict($x)", "fromkeys": "{k: None for k in $a}", "has": "($a in $x)", "add": "$x.update($a)"},
+	"string": {
+		"encode": "bytes($x)", "append": "$x + $a", "reverse": `"".join(reversed(list($x.elems())))`, "ljust": "$x", "rjust": "$x", "zfill": "$x", "swapcase": "$x",
+		"ask": "agent($x).ask($a)",
+	},
+	"bytes": {"decode": "str($x)"},
 }
 
 // statementsOf need the assignment that other languages do in place.
@@ -195,6 +201,9 @@ var synonyms = map[string]string{
 func (w *walker) call_(n *syntax.CallExpr) {
 	switch fn := n.Fn.(type) {
 	case *syntax.Ident:
+		if d := w.functions[fn.Name]; d != nil {
+			w.arguments(n, d)
+		}
 		if w.own[fn.Name] {
 			return
 		}
@@ -214,8 +223,10 @@ func (w *walker) call_(n *syntax.CallExpr) {
 				w.arguments(n, d)
 			}
 		}
-		if w.isAgent(fn.X) {
+		if kind := w.kind(fn.X); kind == "agent" {
 			w.agentCall(n, fn)
+		} else if kind == "" && fn.Name.Name == "ask" {
+			w.asked(n)
 		}
 	}
 }
@@ -234,7 +245,7 @@ func (w *walker) decl(name string) *builtins.Decl {
 }
 
 func (w *walker) universalCall(n *syntax.CallExpr, fn string, names []string) {
-	for i, a := range n.Args {
+	for _, a := range n.Args {
 		named, ok := a.(*syntax.BinaryExpr)
 		if !ok || named.Op != syntax.EQ {
 			continue
@@ -243,22 +254,26 @@ func (w *walker) universalCall(n *syntax.CallExpr, fn string, names []string) {
 		if slices.Contains(names, id.Name) {
 			continue
 		}
-		w.keyword(n, i, fn, id, names)
+		w.keyword(n, &builtins.Decl{Name: fn}, id, names)
 	}
 }
 
 // keyword says that a function has no parameter of that name.
-func (w *walker) keyword(n *syntax.CallExpr, i int, fn string, id *syntax.Ident, names []string) {
+func (w *walker) keyword(n *syntax.CallExpr, d *builtins.Decl, id *syntax.Ident, names []string) {
 	at := w.at(id.NamePos)
 	near := runtime.Nearest(id.Name, names)
 	if to, ok := synonyms[id.Name]; ok && slices.Contains(names, to) {
 		near = to
 	}
 	if near != "" && !w.given(n, near) {
-		w.say("unknown-keyword", at, fmt.Sprintf("%s has no parameter %s; did you mean %s?", fn, id.Name, near), risky(Edit{at, at + len(id.Name), near}))
+		w.sayOf(d, "unknown-keyword", at, fmt.Sprintf("%s has no parameter %s; did you mean %s?", d.Name, id.Name, near), risky(Edit{at, at + len(id.Name), near}))
 		return
 	}
-	w.say("unknown-keyword", at, fmt.Sprintf("%s has no parameter %s", fn, id.Name), risky(w.withoutArg(n, i)))
+	message := fmt.Sprintf("%s has no parameter %s", d.Name, id.Name)
+	if len(d.Params) > 0 {
+		message += ": " + d.Signature()
+	}
+	w.sayOf(d, "unknown-keyword", at, message, nil)
 }
 
 // given says that an argument of that name is there already.
@@ -271,23 +286,6 @@ func (w *walker) given(n *syntax.CallExpr, name string) bool {
 		id, ok := b.X.(*syntax.Ident)
 		return ok && id.Name == name
 	})
-}
-
-// withoutArg cuts an argument and the comma that parts it from its neighbour.
-func (w *walker) withoutArg(n *syntax.CallExpr, i int) Edit {
-	e := Edit{w.start(n.Args[i]), w.end(n.Args[i]), ""}
-	switch {
-	case i > 0:
-		e.Start = w.end(n.Args[i-1])
-		if between := w.src[e.Start:w.start(n.Args[i])]; strings.TrimLeft(between, " \t\r\n)")[:1] != "," || strings.Contains(between, "#") {
-			e.Start = w.start(n.Args[i])
-		} else {
-			e.Start += strings.IndexByte(between, ',')
-		}
-	case len(n.Args) > 1:
-		e.End = w.start(n.Args[1])
-	}
-	return e
 }
 
 // arguments binds the arguments of a call of a builtin as the builtin will.
@@ -308,7 +306,8 @@ func (w *walker) arguments(n *syntax.CallExpr, d *builtins.Decl) {
 		}
 	}
 	given, spread := 0, false
-	for i, a := range n.Args {
+	var handed []*syntax.Ident
+	for _, a := range n.Args {
 		switch a := a.(type) {
 		case *syntax.UnaryExpr:
 			spread = spread || a.Op == syntax.STAR || a.Op == syntax.STARSTAR
@@ -320,17 +319,25 @@ func (w *walker) arguments(n *syntax.CallExpr, d *builtins.Decl) {
 				given++
 				continue
 			}
-			if id := a.X.(*syntax.Ident); !slices.Contains(names, id.Name) && !extra {
-				w.keyword(n, i, d.Name, id, names)
+			id := a.X.(*syntax.Ident)
+			switch {
+			case slices.Contains(names, id.Name):
+			case extra:
+				handed = append(handed, id)
+			default:
+				w.keyword(n, d, id, names)
 			}
 		default:
 			given++
 		}
 	}
+	for _, id := range handed {
+		w.stray(n, d, id, given)
+	}
 	switch {
 	case spread:
 	case given > positions && !open:
-		w.say("arguments", w.start(n.Args[positions]), fmt.Sprintf("%s takes %d arguments by position, got %d: %s", d.Name, positions, given, d.Signature()), nil)
+		w.sayOf(d, "arguments", w.start(n.Args[positions]), fmt.Sprintf("%s takes %d arguments by position, got %d: %s", d.Name, positions, given, d.Signature()), nil)
 	default:
 		w.missing(n, d, given)
 	}
@@ -344,20 +351,45 @@ func (w *walker) missing(n *syntax.CallExpr, d *builtins.Decl, given int) {
 		}
 		required := p.Default == "" && (p.Kind == builtins.Plain || p.Kind == builtins.Named)
 		if required && !(p.Kind == builtins.Plain && position <= given) && !w.given(n, p.Name) {
-			w.say("arguments", w.start(n), fmt.Sprintf("%s needs %s: %s", d.Name, p.Name, d.Signature()), nil)
+			w.sayOf(d, "arguments", w.start(n), fmt.Sprintf("%s needs %s: %s", d.Name, p.Name, d.Signature()), nil)
 			return
 		}
 	}
 }
 
-// isAgent says that an expression is agent(...), or a name that only holds one.
-func (w *walker) isAgent(x syntax.Expr) bool {
-	call, ok := x.(*syntax.CallExpr)
-	if !ok {
-		return false
+// asked looks at the inputs of an ask of what is likely to be an agent.
+func (w *walker) asked(n *syntax.CallExpr) {
+	d := w.decl("Agent.ask")
+	if d == nil {
+		return
 	}
-	id, ok := call.Fn.(*syntax.Ident)
-	return ok && id.Name == "agent" && !w.own["agent"]
+	given, named := positional(n)
+	for _, id := range named {
+		if !slices.ContainsFunc(d.Params, func(p builtins.Param) bool { return p.Name == id.Name }) {
+			w.stray(n, d, id, given)
+		}
+	}
+}
+
+// positional counts the arguments by position, those that are spread left out, and lists the names of the others.
+func positional(n *syntax.CallExpr) (given int, named []*syntax.Ident) {
+	for _, a := range n.Args {
+		switch a := a.(type) {
+		case *syntax.UnaryExpr:
+			if a.Op != syntax.STAR && a.Op != syntax.STARSTAR {
+				given++
+			}
+		case *syntax.BinaryExpr:
+			if a.Op != syntax.EQ {
+				given++
+				continue
+			}
+			named = append(named, a.X.(*syntax.Ident))
+		default:
+			given++
+		}
+	}
+	return given, named
 }
 
 // askers are what other libraries call ask.

@@ -60,7 +60,14 @@ func (p Page) Text(lang Language) string {
 	return b.String()
 }
 
-func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+// sentence begins a text with a capital, unless it begins with code.
+func sentence(s string) string {
+	first, _, _ := strings.Cut(s, " ")
+	if strings.ContainsAny(first, "(.") || slices.Contains([]string{"parallax", "parallel,", "print"}, first) {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
 
 func indented(s, by string) string {
 	lines := strings.Split(strings.Trim(s, "\n"), "\n")

@@ -1,7 +1,6 @@
 package diagnose
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -44,13 +43,18 @@ func Bind(src string, line, col int, name string, sure bool) *Fix {
 	return p.finish(&Fix{Safe: sure, Edits: []Edit{{end, end, " " + name + " = " + name}}})
 }
 
-// AddMain proposes a main that calls the last function of a file.
+// AddMain proposes a main that calls the one function of a file that is not private; where there are several, nothing shows which is meant.
 func AddMain(src string) *Fix {
 	p := read(src)
-	for _, l := range slices.Backward(p.lines) {
-		if l.width > 0 || !p.toks[l.first].is("def") || l.first+2 >= l.last || !p.toks[l.first+2].is("(") || p.toks[l.first+2].match < 0 {
-			continue
+	var public []line
+	for _, l := range p.lines {
+		def := l.width == 0 && p.toks[l.first].is("def") && l.first+2 < l.last && p.toks[l.first+2].is("(") && p.toks[l.first+2].match >= 0
+		if def && !strings.HasPrefix(p.toks[l.first+1].raw, "_") {
+			public = append(public, l)
 		}
+	}
+	if len(public) == 1 {
+		l := public[0]
 		open := l.first + 2
 		params, args := p.src[p.toks[open].end:p.toks[p.toks[open].match].start], []string{}
 		for k := open + 1; k < p.toks[open].match; {

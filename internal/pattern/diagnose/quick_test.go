@@ -20,6 +20,9 @@ func TestNothingIsSaidOfGoodPatterns(t *testing.T) {
 		names, err := filepath.Glob(glob)
 		require.NoError(t, err)
 		for _, name := range names {
+			if runtime.IsTest(name) {
+				continue // it has names of its own, and parallax test checks it
+			}
 			text, err := os.ReadFile(name)
 			require.NoError(t, err)
 			require.Empty(t, Examine(name, text, language()), name)

@@ -7,6 +7,8 @@ import (
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
+
+	"github.com/parallax-run/parallax/builtins"
 )
 
 // tree looks at what can be read and is wrong all the same.
@@ -34,9 +36,12 @@ type walker struct {
 	lang  Language
 	own   map[string]bool   // names that the file defines or loads
 	kinds map[string]string // of global and local names that only ever hold one kind of value
-	at    func(syntax.Position) int
-	depth int // of the search for a kind
-	way   []syntax.Node
+
+	functions map[string]*builtins.Decl // of the file or loaded, by the name they have here
+	modules   map[string]string         // of functions from standard modules: the module
+	at        func(syntax.Position) int
+	depth     int // of the search for a kind
+	way       []syntax.Node
 }
 
 // offsets translates positions quickly: the starts of the lines are counted once.
@@ -183,6 +188,7 @@ func (w *walker) index(f *syntax.File) {
 		}
 		return true
 	})
+	w.learn(f, bound)
 	for _, s := range assigned {
 		if id, ok := s.LHS.(*syntax.Ident); ok && bound[id.Name] == 1 && s.Op == syntax.EQ {
 			if k := w.kind(s.RHS); k != "" {
@@ -245,8 +251,10 @@ func (w *walker) callKind(x *syntax.CallExpr) string {
 			return "int"
 		case fn.Name == "list" || fn.Name == "dict" || fn.Name == "set" || fn.Name == "float":
 			return fn.Name
-		case fn.Name == "sorted":
+		case fn.Name == "sorted" || fn.Name == "agents":
 			return "list"
+		case fn.Name == "agent":
+			return "agent"
 		}
 	case *syntax.DotExpr:
 		if k := w.kind(fn.X); k == "string" && slices.Contains(stringMethods, fn.Name.Name) {

@@ -232,7 +232,7 @@ of the script are errors like others here, with the code "script"; limits and fa
 func fails(c *builtins.Call) (starlark.Value, error) {
 	fn, ok := c.Args[0].(starlark.Callable)
 	if !ok {
-		return nil, fmt.Errorf("assert.fails: fn: got a %s, want a function; write assert.fails(f, x) and not assert.fails(f(x))", c.Args[0].Type())
+		return nil, fmt.Errorf("assert.fails: fn: got %s, want a function; write assert.fails(f, x) and not assert.fails(f(x))", runtime.A(c.Args[0].Type()))
 	}
 	matches, err := expression(c, 2)
 	if err != nil {
@@ -268,7 +268,7 @@ func expression(c *builtins.Call, i int) (*regexp.Regexp, error) {
 	name := c.Decl.Name + ": " + c.Decl.Params[i].Name
 	s, ok := v.(starlark.String)
 	if !ok {
-		return nil, fmt.Errorf("%s: got a %s, want a string", name, v.Type())
+		return nil, fmt.Errorf("%s: got %s, want a string", name, runtime.A(v.Type()))
 	}
 	re, err := regexp.Compile(string(s))
 	if err != nil {

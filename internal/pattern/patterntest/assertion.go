@@ -37,7 +37,7 @@ const (
 // shown is a value for a message.
 func shown(v starlark.Value) string {
 	if n, err := guard.Measure(v); err != nil || n > shownBytes {
-		return "a " + v.Type() + " too large to show"
+		return runtime.A(v.Type()) + " too large to show"
 	}
 	s := v.String()
 	if len(s) > shownText {

@@ -141,7 +141,7 @@ func (s *script) answers(c *builtins.Call) ([]starlark.Value, error) {
 	}
 	list, ok := many.(starlark.Sequence)
 	if !ok {
-		return nil, fmt.Errorf("scripted: answers: got a %s, want a list", many.Type())
+		return nil, fmt.Errorf("scripted: answers: got %s, want a list", runtime.A(many.Type()))
 	}
 	return slices.Collect(starlark.Elements(list)), nil
 }
@@ -265,7 +265,7 @@ func text(c *builtins.Call, i int) (string, error) {
 	}
 	s, ok := v.(starlark.String)
 	if !ok {
-		return "", fmt.Errorf("%s: %s: got a %s, want a string", c.Decl.Name, c.Decl.Params[i].Name, v.Type())
+		return "", fmt.Errorf("%s: %s: got %s, want a string", c.Decl.Name, c.Decl.Params[i].Name, runtime.A(v.Type()))
 	}
 	return string(s), nil
 }
@@ -277,13 +277,13 @@ func texts(c *builtins.Call, i int) ([]string, error) {
 	}
 	list, ok := v.(starlark.Sequence)
 	if !ok {
-		return nil, fmt.Errorf("%s: %s: got a %s, want a list", c.Decl.Name, c.Decl.Params[i].Name, v.Type())
+		return nil, fmt.Errorf("%s: %s: got %s, want a list", c.Decl.Name, c.Decl.Params[i].Name, runtime.A(v.Type()))
 	}
 	var all []string
 	for e := range starlark.Elements(list) {
 		s, ok := e.(starlark.String)
 		if !ok {
-			return nil, fmt.Errorf("%s: %s: got a %s in the list, want strings", c.Decl.Name, c.Decl.Params[i].Name, e.Type())
+			return nil, fmt.Errorf("%s: %s: got %s in the list, want strings", c.Decl.Name, c.Decl.Params[i].Name, runtime.A(e.Type()))
 		}
 		all = append(all, string(s))
 	}
@@ -302,7 +302,7 @@ func duration(v starlark.Value) (time.Duration, error) {
 	}
 	s, ok := v.(starlark.String)
 	if !ok {
-		return 0, fmt.Errorf("got a %s, want a duration such as \"20ms\"", v.Type())
+		return 0, fmt.Errorf("got %s, want a duration such as \"20ms\"", runtime.A(v.Type()))
 	}
 	d, err := time.ParseDuration(string(s))
 	if err != nil || d < 0 {

@@ -89,6 +89,11 @@ func (w *World) Lookup(capability string) []runtime.AgentInfo {
 	return found
 }
 
+// HowToHave says how a test comes by an agent that has a capability.
+func (w *World) HowToHave(capability string) string {
+	return fmt.Sprintf("add scripted(\"name\", ..., capabilities = [%q]) to the test", capability)
+}
+
 // unscripted gives the agents beside those that the test scripts.
 func (w *World) unscripted(capability string) []runtime.AgentInfo {
 	switch {
