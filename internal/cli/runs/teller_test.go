@@ -77,7 +77,7 @@ def main():
 				if strings.HasPrefix(string(e.Kind), "branch.") {
 					where = string(e.Branch)
 				}
-				switch e.Kind { //nolint:exhaustive // all others are kept
+				switch e.Kind {
 				case runtime.AgentRetrying, runtime.AgentProgress: // are not kept
 				case runtime.RunStarted, runtime.RunDone, runtime.RunFailed:
 					happened = append(happened, line(e.Run, string(e.Kind)))
