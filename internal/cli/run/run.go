@@ -4,8 +4,8 @@ package run
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
