@@ -13,7 +13,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/runtime"
 )
 
 // lasting is a run with one call that is answered and one that takes a minute.
@@ -208,4 +210,49 @@ wc -l <calls.log`)
 	require.Equal(t, "exit 8\n[\n  \"ok\",\n  \"ok\",\n  \"ok\"\n]\nexit 0\n4\n", string(out), stderr.String())
 	require.Contains(t, stderr.String(), "run kept is suspended: there is no room to write to "+filepath.Join(dir, "small", "state"))
 	require.Contains(t, stderr.String(), "hint: make room there; then parallax resume kept")
+}
+
+// TestARunOfAnotherLanguageIsNotResumed is about records of other versions: they say which can go on.
+func TestARunOfAnotherLanguageIsNotResumed(t *testing.T) {
+	t.Parallel()
+	dir, _ := lastingProject(t)
+	s, err := badger.Open(filepath.Join(dir, "state"), badger.Options{})
+	require.NoError(t, err)
+	record := badger.Record{ID: "other", Name: "main.star", ABI: "99", Version: "9.9.0", Status: badger.Suspended, Started: time.Now()}
+	require.NoError(t, s.Create(record))
+	record.ID, record.ABI, record.Manifest = "moved", runtime.ABI, filepath.Join(dir, "gone", "parallax.toml")
+	digest, err := s.Put([]byte("def main():\n    return 1\n"))
+	require.NoError(t, err)
+	record.Sources = map[string]string{"main.star": digest}
+	require.NoError(t, s.Create(record))
+	require.NoError(t, s.Close())
+	for _, command := range []string{"resume", "replay"} {
+		r := parallaxIn(t, dir, command, "other")
+		require.Equal(t, cli.Usage, r.exit)
+		require.Contains(t, r.stderr, "run other was started by parallax 9.9.0, whose language (99) is not that of this one")
+		require.Contains(t, r.stderr, "hint: install parallax 9.9.0 to go on with it")
+	}
+	r := parallaxIn(t, dir, "resume", "moved")
+	require.Equal(t, cli.Usage, r.exit)
+	require.Contains(t, r.stderr, "which is not there any more")
+	require.Contains(t, r.stderr, "--agents FILE")
+}
+
+func TestAPersonElsewhereMayAnswerInsteadOfTheOneAtTheTerminal(t *testing.T) {
+	t.Parallel()
+	dir := project(t, map[string]string{
+		"parallax.toml": "[state]\ndir = \"state\"\n",
+		"main.star":     "def main():\n    return [approve(\"Go?\").by, approve(\"Again?\").by]\n",
+	})
+	s := terminal(t, dir, nil, "run", "--id", "kept", "main.star")
+	s.Until(t, "? Go?")
+	cmd := parallaxCmd(t, dir, "approve", "kept", "approve")
+	cmd.Env = append(cmd.Env, "USER=grace")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	s.Until(t, "? Again?")
+	s.Type(t, "1\r")
+	require.Zero(t, s.Wait(t).ExitCode())
+	require.Contains(t, s.Screen.String(), `"grace"`)
+	require.Contains(t, s.Screen.String(), `"ada"`)
 }

@@ -19,9 +19,10 @@ type ledgerConfig struct {
 // "flaky" fails when it is tried first.
 func serveLedger(once bool) {
 	info := agent.Info{Name: "ledger", Version: "1.0.0", Description: "Writes down its calls.", AtMostOnce: once}
-	agent.Serve(info, func(ctx context.Context, c *agent.Call[ledgerConfig], in struct {
+	type input struct {
 		Task string `json:"task"`
-	}) (string, error) {
+	}
+	agent.Serve(info, func(ctx context.Context, c *agent.Call[ledgerConfig], in input) (string, error) {
 		if err := enter(c.Config.Log, "start", c.ID(), c.Attempt()); err != nil {
 			return "", err
 		}

@@ -107,6 +107,7 @@ type listedRun struct {
 
 // wholeStory checks that whoever watched a run missed nothing of it, and saw nothing twice.
 func wholeStory(t *testing.T, run, out string) {
+	t.Helper()
 	count := make(map[string]int)
 	last := ""
 	answered := make(map[string]bool)

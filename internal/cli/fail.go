@@ -247,7 +247,9 @@ func suspended(e *SuspendedError, excerpt Excerpts) Failure {
 		if person.Signal != "" {
 			f.What = fmt.Sprintf("run %s is suspended: it waits for the signal %q", e.Run, person.Signal)
 		}
-		f.Hint = fmt.Sprintf("%s; then %s", e.Command(nextOf(person)), e.Command("resume %s"))
+		if f.Hint = fmt.Sprintf("%s; then %s", e.Command(nextOf(person)), e.Command("resume %s")); person.Agent != "" {
+			f.What, f.Hint = "run "+e.Run+" is suspended: "+person.What, e.Command("resume %s")+" in a terminal, where it can ask"
+		}
 	}
 	if other, ok := errors.AsType[*local.Diverged](e.Err); ok {
 		f = diverged(other, e.Err, excerpt)

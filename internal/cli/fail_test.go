@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/edition"
 	"github.com/parallax-run/parallax/internal/local"
@@ -45,6 +46,13 @@ func TestExitCodesGoByTheKindOfError(t *testing.T) {
 		{&runtime.Error{Code: runtime.Refused, Cause: &host.NeedsPersonError{}}, cli.NeedsPerson},
 		{edition.NeedsServer(edition.Deploy), cli.NeedsPerson},
 		{&cli.Told{Code: cli.Suspended}, cli.Suspended},
+		{&cli.SuspendedError{Err: &local.Suspension{}}, cli.Suspended},
+		{&cli.SuspendedError{Err: &badger.Full{Err: errors.New("x")}}, cli.Suspended},
+		{&cli.SuspendedError{Err: &runtime.HostError{Err: &local.NeedsPerson{}}}, cli.NeedsPerson},
+		{&local.Diverged{}, cli.PatternFailed},
+		{&badger.Held{}, cli.Usage},
+		{&badger.Newer{}, cli.Usage},
+		{fmt.Errorf("run x: %w", badger.ErrNotFound), cli.Usage},
 	} {
 		require.Equal(t, c.want, cli.ExitOf(c.err), "%T", c.err)
 		if c.err != nil {
@@ -76,6 +84,43 @@ Traceback (most recent call last):
   <builtin>: in ask
   hint: ask nicely
 `, told(&cli.SourcedError{Err: failed, Excerpt: excerpt}))
+}
+
+func TestASuspendedRunSaysHowItGoesOn(t *testing.T) {
+	t.Parallel()
+	of := func(err error) string {
+		return told(&cli.SuspendedError{Run: "r1", State: "here", Err: &runtime.HostError{Err: err}})
+	}
+	require.Equal(t, `parallax: run r1 is suspended: it was interrupted
+  hint: parallax resume r1 --state here goes on with it
+`, of(&local.Suspension{Why: "it was interrupted"}))
+	require.Equal(t, `parallax: run r1 is suspended: "Go?" needs a person
+  hint: parallax approve r1 CHOICE --state here; then parallax resume r1 --state here
+`, of(&local.NeedsPerson{What: `"Go?" needs a person`}))
+	require.Equal(t, `parallax: run r1 is suspended: it waits for the signal "go"
+  hint: parallax signal r1 go JSON --state here; then parallax resume r1 --state here
+`, of(&local.NeedsPerson{What: "x", Signal: "go"}))
+	require.Equal(t, `parallax: run r1 is suspended: there is no room to write to /disk/db (no space left on device)
+  hint: make room there; then parallax resume r1 --state here
+`, of(fmt.Errorf("the run cannot be recorded: %w", &badger.Full{Path: "/disk/db", Err: errors.New("no space left on device")})))
+}
+
+func TestARunThatWentAnotherWaySaysWhere(t *testing.T) {
+	t.Parallel()
+	other := &runtime.HostError{
+		Err: &local.Diverged{
+			Run: "r1", Addr: runtime.Address{Path: "1.0", N: 2}, Recorded: `{"for":"1s"}`, Asked: `{"for":"2s"}`,
+		},
+		Trace: []runtime.Frame{{Func: "main", Pos: "a.star:3:5"}, {Func: "work", Pos: "a.star:1:2", Branch: "1.0"}},
+	}
+	excerpt := func(pos, message string) string { return pos + ": " + message + "\n    the line" }
+	require.Equal(t, `parallax: a.star:1:2: the run went another way than before
+    the line
+  address   1.0/2 of run r1
+  recorded  {"for":"1s"}
+  asked     {"for":"2s"}
+  hint: parallax replay r1 --from 1.0/2 begins a new run that does what follows anew
+`, told(&cli.SourcedError{Err: other, Excerpt: excerpt}))
 }
 
 func TestSeveralFailuresAreAllTold(t *testing.T) {

@@ -143,6 +143,9 @@ func (b *branch) stopped() error {
 	return e
 }
 
+// halted says that the branch must end.
+func (b *branch) halted() bool { return b.ctx.Err() != nil }
+
 // Now implements runtime.Effects.
 func (b *branch) Now() time.Time { return b.now }
 

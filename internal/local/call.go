@@ -69,9 +69,30 @@ func (b *branch) call(at runtime.Address, e runtime.AgentCall) (runtime.Payload,
 		if !ok {
 			return nil, err
 		}
+		if err := b.unanswered(at, c, failed, info); err != nil {
+			return nil, err
+		}
 		if again, err := b.again(at, c, failed); !again {
 			return nil, err
 		}
+	}
+}
+
+// unanswered suspends a run that is kept when an agent has a question and nobody is there to answer it: somebody may be when it goes on.
+func (b *branch) unanswered(at runtime.Address, c runtime.Call, failed *runtime.Error, info runtime.AgentInfo) error {
+	person, ok := errors.AsType[interface {
+		error
+		NeedsPerson() string
+	}](failed)
+	if !ok || !b.keeps() || info.AtMostOnce {
+		return nil
+	}
+	b.emit(runtime.Event{Kind: runtime.AgentCancelled, Addr: at, Agent: c.Agent, N: c.Attempt})
+	select {
+	case <-b.x.flights.none():
+		return &NeedsPerson{What: person.NeedsPerson(), Agent: c.Agent}
+	case <-b.ctx.Done():
+		return b.stopped()
 	}
 }
 

@@ -42,7 +42,8 @@ func (e *Suspension) Error() string { return e.Why }
 // NeedsPerson says that a run waits for something that can never come: nobody is there to decide or to signal.
 type NeedsPerson struct {
 	What   string
-	Signal string // that it waits for, "" when it is a decision
+	Signal string // that it waits for, or ""
+	Agent  string // that has a question, or ""; when there is neither it is a decision
 }
 
 func (e *NeedsPerson) Error() string { return e.What }

@@ -187,7 +187,7 @@ func tells(e runtime.Effect) bool {
 
 // fell says what a replay did not ask for though it is recorded, when the branch ends.
 func (b *branch) fell(err error) error {
-	if !b.x.Replay || b.past == nil || interrupts(err) || b.ctx.Err() != nil {
+	if !b.x.Replay || b.past == nil || interrupts(err) || b.halted() {
 		return nil
 	}
 	next := runtime.Address{Path: b.path, N: b.n + 1}
@@ -205,7 +205,7 @@ func (b *branch) fell(err error) error {
 func (b *branch) retrace(at runtime.Address, e runtime.Effect) error {
 	child, ok := e.(runtime.ChildRun)
 	if !ok || b.past == nil || b.past.done[at] == nil || b.past.done[at].Err != nil {
-		return nil
+		return nil //nolint:nilerr // a child run that failed has nothing to show
 	}
 	if err := b.same(b.past.done[at], runtime.Request(e), ""); err != nil {
 		return err

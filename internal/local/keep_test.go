@@ -100,6 +100,7 @@ func (o *office) Call(ctx context.Context, c runtime.Call) (runtime.Answer, erro
 func (o *office) Info(name string) (runtime.AgentInfo, bool) {
 	return runtime.AgentInfo{Name: name, AtMostOnce: name == "once"}, true
 }
+
 func (o *office) Lookup(string) []runtime.AgentInfo {
 	return []runtime.AgentInfo{{Name: "a"}, {Name: "b"}}
 }

@@ -174,9 +174,9 @@ func (g *group) delivers(i int) error {
 	}
 	o := &g.outs[i]
 	if g.cause != nil || o.err == nil && g.spec.Order == runtime.Indexed {
-		return nil
+		return nil //nolint:nilerr // the cause is no error of the record
 	}
-	if interrupts(o.err) || g.parent.ctx.Err() != nil {
+	if interrupts(o.err) || g.parent.halted() {
 		r.broken = true
 		return nil
 	}
@@ -208,7 +208,7 @@ func interrupts(err error) bool {
 	if err == nil {
 		return false
 	}
-	e, ok := err.(*runtime.Error)
+	e, ok := err.(*runtime.Error) //nolint:errorlint // one that a host error wraps is not the script's
 	return !ok || e.Code == runtime.Cancelled
 }
 

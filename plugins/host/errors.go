@@ -80,6 +80,9 @@ func (e *NeedsPersonError) Error() string {
 	return fmt.Sprintf("agent %q needs a person to answer: %s", e.Agent, e.Prompt)
 }
 
+// NeedsPerson tells what the person is needed for.
+func (e *NeedsPersonError) NeedsPerson() string { return e.Error() }
+
 // ended is the error of a call whose context is over: the cause if that is the script's, else cancellation.
 func ended(ctx context.Context, agent string) error {
 	cause := context.Cause(ctx)

@@ -13,9 +13,22 @@ import (
 // claimName is the file in each of our temporary directories that its host keeps locked while it lives.
 const claimName = ".parallax"
 
-// claim marks a directory as ours, and in use until the file is closed or this process ends, however it does.
+// claim marks a directory as ours, and in use until the file is closed or this process ends, however it does. The file gets its name when it is
+// locked, so that no other process takes it for one that was left behind.
 func claim(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, claimName), os.O_CREATE|os.O_RDWR, 0o600)
+	unlocked := filepath.Join(dir, claimName+".new")
+	f, err := lock(unlocked, os.O_CREATE|os.O_EXCL)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Rename(unlocked, filepath.Join(dir, claimName)); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func lock(path string, flags int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|flags, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -32,10 +45,7 @@ func sweep(base string) {
 		return
 	}
 	for _, dir := range dirs {
-		if _, err := os.Lstat(filepath.Join(dir, claimName)); err != nil {
-			continue
-		}
-		if f, err := claim(dir); err == nil {
+		if f, err := lock(filepath.Join(dir, claimName), 0); err == nil {
 			_ = os.RemoveAll(dir)
 			f.Close()
 		}

@@ -5,6 +5,7 @@ package host
 import (
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,4 +35,33 @@ func TestWhatAKilledHostLeftIsRemovedByTheNext(t *testing.T) {
 	require.DirExists(t, others, "it is not ours")
 	require.NoError(t, mine.remove())
 	require.NoDirExists(t, mine.root)
+}
+
+// TestHostsThatStartAtOnceLeaveEachOtherAlone is about the moment between making a directory and marking it as in use.
+func TestHostsThatStartAtOnceLeaveEachOtherAlone(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				mine := files{base: base}
+				_, _, err := mine.dirs()
+				assertNoError(t, err)
+				sweep(base)
+				_, err = os.Stat(mine.root)
+				assertNoError(t, err)
+				assertNoError(t, mine.remove())
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// assertNoError is require.NoError for goroutines, which cannot end the test.
+func assertNoError(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
 }

@@ -57,7 +57,7 @@ type cut struct {
 // keeps says whether a fact does not depend on what happens at the address.
 func (c *cut) keeps(f *runtime.Fact) bool {
 	here, there := steps(c.at), steps(f.Addr)
-	for i := 0; i < len(there); i++ {
+	for i := range there {
 		last := i == len(here)-1
 		switch {
 		case there[i].n != here[i].n:

@@ -54,7 +54,7 @@ The beginning of an id is enough where it is clear which run is meant.`,
 	for _, name := range []string{"input", "input-file"} {
 		_ = f.MarkHidden(name) // there are such flags
 	}
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if f.Changed("input") || f.Changed("input-file") {
 			return cli.Usagef("parallax run starts a new run with other inputs", "a run goes on with the inputs that it began with")
 		}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -159,7 +160,13 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	}
 	defer store.Close()
 	j.Begin = func() (*keep.Session, error) { return o.Begin(store, p, j) }
-	return o.Execute(ctx, p, j)
+	err = o.Execute(ctx, p, j)
+	if ctx.Err() == nil {
+		if lost := keep.Tidy(store, p.Manifest); lost != nil {
+			fmt.Fprintf(o.App.Err, "old runs could not be collected, parallax gc tries again: %v\n", lost)
+		}
+	}
+	return err
 }
 
 // Job is what the command line and the manifest make of a run.

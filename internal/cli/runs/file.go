@@ -3,7 +3,6 @@ package runs
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -69,7 +68,7 @@ it is kept. So is a run that is kept already, unless it is the very same. FILE -
 }
 
 func (o *Options) importFile(name string) error {
-	var in io.Reader = o.App.In
+	in := o.App.In
 	if name != "-" {
 		f, err := os.Open(o.path(name))
 		if err != nil {

@@ -2,7 +2,6 @@ package runs_test
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,7 +58,7 @@ func TestADamagedFileIsRefused(t *testing.T) {
 	refused := func(damaged []byte, what string, at int) {
 		t.Helper()
 		_, err := s.Import(bytes.NewReader(damaged))
-		require.True(t, errors.Is(err, badger.ErrFile), "%s at byte %d: %v", what, at, err)
+		require.ErrorIs(t, err, badger.ErrFile, "%s at byte %d", what, at)
 	}
 	for at := range len(text) {
 		refused([]byte(text[:at]), "cut off", at)

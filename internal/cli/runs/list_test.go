@@ -2,7 +2,6 @@ package runs_test
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -169,7 +168,7 @@ func TestRunsAreRemoved(t *testing.T) {
 
 	d.ok("runs", "rm", "a1", "a1", "b2", "--yes")
 	_, err = s.Record("a1")
-	require.True(t, errors.Is(err, badger.ErrNotFound), err)
+	require.ErrorIs(t, err, badger.ErrNotFound)
 	require.Equal(t, 4, strings.Count(d.ok("runs"), "\n"))
 	require.Equal(t, cli.Usage, d.run("runs", "rm").exit)
 }

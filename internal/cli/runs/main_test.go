@@ -73,8 +73,11 @@ func (d *desk) store() *badger.Store {
 	return s
 }
 
-// office answers for agents: "say X" with X, "fail" with a refusal, "wait" when the gate is open, "never" not at all.
-type office struct{ gate chan struct{} }
+// office answers for agents: "say X" with X, "fail" with a refusal, "flaky" at the second attempt, "wait" when the gate is open, "never" not at all.
+type office struct {
+	gate chan struct{}
+	emit func(runtime.Event)
+}
 
 func (a office) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
 	used := runtime.Usage{InputTokens: 10, OutputTokens: 2, CostMicroUSD: 1500, Model: "tiny"}
@@ -88,6 +91,11 @@ func (a office) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error
 		case <-ctx.Done():
 			return runtime.Answer{}, runtime.ErrCancelled()
 		}
+	}
+	if c.Task == "flaky" && c.Attempt == 1 {
+		e := runtime.Errorf(runtime.Unavailable, "not yet")
+		e.Retryable = true
+		return runtime.Answer{Usage: used}, e
 	}
 	if c.Task == "fail" {
 		return runtime.Answer{Usage: used}, runtime.Errorf(runtime.Refused, "not this one")
@@ -129,11 +137,11 @@ func keepsOf(ctx context.Context, t *testing.T, s *badger.Store, id, src string,
 	require.NoError(t, err)
 	defer func() { require.NoError(t, lease.Release()) }()
 	child := "def main(n):\n    return agent(\"bo\").ask(\"say child \" + str(n)).value\n"
-	engine := &local.Engine{Agents: agents, Keep: lease, Open: func(string, string) (*runtime.Program, error) { return compiled(child) }}
+	engine := &local.Engine{Agents: agents, Keep: lease, Emit: agents.emit, Open: func(string, string) (*runtime.Program, error) { return compiled(child) }}
 	result, failed := engine.Run(ctx, local.Run{ID: id, Program: p, Inputs: inputs, Config: runtime.Config{Seed: 7}})
 	require.NoError(t, lease.End(func(r *badger.Record) {
 		r.Status, r.Result, r.Calls = badger.Done, result, 1
-		switch e, is := failed.(*runtime.Error); { //nolint:errorlint // engines give it as it is
+		switch e, is := failed.(*runtime.Error); {
 		case is && e.Code == runtime.Cancelled:
 			r.Status, r.Error = badger.Cancelled, e
 		case is:

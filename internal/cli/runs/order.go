@@ -121,7 +121,8 @@ func (m *merging) Pop() any {
 	return last
 }
 
-// merged gives everything in its order. A branch is delivered when nothing is left of it.
+// merged gives everything in its order. A branch is delivered when nothing is left of it, and a fork is stopped when nothing is left at all: what
+// was cancelled may have gone on for a moment.
 func (m *merging) merged(marks []*badger.Change) []*badger.Change {
 	var out []*badger.Change
 	heap.Init(m)
@@ -142,5 +143,5 @@ func (m *merging) merged(marks []*badger.Change) []*badger.Change {
 }
 
 func (m *merging) ready(mark *badger.Change) bool {
-	return mark.Fact.Kind != runtime.Delivered || m.left[mark.Fact.Index] == nil
+	return mark.Fact.Kind == runtime.Delivered && m.left[mark.Fact.Index] == nil
 }

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/person"
 	"github.com/parallax-run/parallax/internal/cli/screen"
 )
 
@@ -21,14 +23,14 @@ func removeCmd(o *Options) *cobra.Command {
 is given back by parallax gc.`,
 		Example: "  parallax runs rm 20260504-101112-k2f7qa\n  parallax runs rm --yes 20260504-101112-k2f7qa 20260504-101530-q7azm2",
 		Args:    cli.Args(1, -1, "the id of a run"),
-		RunE:    func(_ *cobra.Command, args []string) error { return o.remove(args) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return o.remove(cmd.Context(), args) },
 	}
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	return cmd
 }
 
 // remove removes all runs that are named, or none if one of them is not there or goes on.
-func (o *Options) remove(ids []string) error {
+func (o *Options) remove(ctx context.Context, ids []string) error {
 	dir, exists, err := o.dir()
 	if err != nil {
 		return err
@@ -49,7 +51,7 @@ func (o *Options) remove(ids []string) error {
 		if err := errors.Join(errs...); err != nil {
 			return err
 		}
-		if err := o.sure(list); err != nil {
+		if err := o.sure(ctx, list); err != nil {
 			return err
 		}
 		for i := range list {
@@ -69,7 +71,7 @@ func (o *Options) busy(err error) error {
 }
 
 // sure asks the person at the terminal.
-func (o *Options) sure(list []badger.Record) error {
+func (o *Options) sure(ctx context.Context, list []badger.Record) error {
 	if o.yes {
 		return nil
 	}
@@ -81,13 +83,34 @@ func (o *Options) sure(list []badger.Record) error {
 		fmt.Fprintf(o.App.Err, "%s  %s  %s\n", r.ID, clean(r.Pattern), r.Status)
 	}
 	fmt.Fprint(o.App.Err, "remove for good? [y/N] ")
-	line, err := bufio.NewReader(o.App.In).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+	line, err := answer(ctx)
+	if err != nil {
 		return err
 	}
-	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
+	if line = strings.ToLower(strings.TrimSpace(line)); line != "y" && line != "yes" {
 		fmt.Fprintln(o.App.Err, "nothing was removed")
 		return &cli.Told{Code: cli.Stopped}
 	}
 	return nil
+}
+
+// answer reads a line from the terminal, until ctx ends.
+func answer(ctx context.Context) (string, error) {
+	tty, err := person.Terminal()
+	if err != nil {
+		return "", err
+	}
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { defer close(closed); _ = tty.Close() })
+	line, err := bufio.NewReader(tty).ReadString('\n')
+	if stop() {
+		_ = tty.Close()
+	} else {
+		<-closed
+		return "", nil
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return line, err
 }

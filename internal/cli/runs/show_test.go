@@ -110,7 +110,7 @@ func TestARunIsReported(t *testing.T) {
 	text, err := os.ReadFile(page)
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(string(text), "<!DOCTYPE html>"))
-	require.True(t, strings.Contains(string(text), "not this one"))
+	require.Contains(t, string(text), "not this one")
 	require.Equal(t, string(text), d.ok("runs", "report", "talk", "--html", "-"))
 	o := d.run("runs", "report", "talk", "--html", "no/such/dir.html")
 	require.Equal(t, cli.Usage, o.exit)

@@ -26,6 +26,7 @@ type trunk struct {
 	run   string
 	name  string
 	began bool
+	over  bool
 	forks map[runtime.Path][]*fork // not over, by the branch in which they are
 	open  map[runtime.Address]*asked
 }
@@ -35,6 +36,8 @@ type fork struct {
 	at     runtime.Address
 	asked  *asked
 	status map[int]status // of the branches that did something
+	kept   []int          // of one that was stopped: the branches that count, as pairs of first and last
+	cut    bool           // it was stopped, or its run was
 }
 
 type status uint8
@@ -102,7 +105,7 @@ func (t *teller) end(r *badger.Record) {
 		at = time.Now().UTC()
 	}
 	if r.Status.Final() {
-		t.close(k, at)
+		t.close(k, at, r.Status != badger.Done)
 	}
 	switch r.Status {
 	case badger.Done:
@@ -115,14 +118,16 @@ func (t *teller) end(r *badger.Record) {
 	}
 }
 
-// close ends what is open in a run that has ended.
-func (t *teller) close(k *trunk, at time.Time) {
+// close ends what is open in a run that has ended; cut says that it did not come to its end.
+func (t *teller) close(k *trunk, at time.Time, cut bool) {
 	for _, path := range sortedPaths(k.forks) {
 		for _, f := range slices.Clone(k.forks[path]) {
+			f.cut = f.cut || cut
 			t.endFork(k, f, at)
 		}
 	}
 	t.cancel(k, "", at)
+	k.over = true
 }
 
 func sortedPaths(forks map[runtime.Path][]*fork) []runtime.Path {
@@ -144,6 +149,9 @@ func (t *teller) fact(run string, f *runtime.Fact) {
 		}
 		return
 	}
+	if k.over || !k.alive(f.Addr.Path) {
+		return // it came too late to count
+	}
 	t.arrive(k, f.Addr, f.At)
 	switch f.Kind {
 	case runtime.Begun:
@@ -162,12 +170,7 @@ func (t *teller) arrive(k *trunk, at runtime.Address, when time.Time) {
 	if up, i, ok := parentOf(at.Path); ok {
 		t.arrive(k, up, when)
 		if f := k.fork(up); f != nil && f.status[i] == 0 {
-			f.status[i] = going
-			e := runtime.Event{Kind: runtime.BranchStarted, Addr: up, Branch: at.Path, N: i}
-			if i < len(f.asked.Labels) {
-				e.Text = f.asked.Labels[i]
-			}
-			t.tell(k, when, e)
+			t.beginBranch(k, f, i, when)
 		}
 	}
 	for _, f := range slices.Clone(k.forks[at.Path]) {
@@ -175,6 +178,25 @@ func (t *teller) arrive(k *trunk, at runtime.Address, when time.Time) {
 			t.endFork(k, f, when)
 		}
 	}
+}
+
+func (t *teller) beginBranch(k *trunk, f *fork, i int, at time.Time) {
+	f.status[i] = going
+	e := runtime.Event{Kind: runtime.BranchStarted, Addr: f.at, Branch: f.at.Path.Child(f.at.N, i), N: i}
+	if i < len(f.asked.Labels) {
+		e.Text = f.asked.Labels[i]
+	}
+	t.tell(k, at, e)
+}
+
+// alive says whether a branch and those around it go on.
+func (k *trunk) alive(path runtime.Path) bool {
+	up, i, ok := parentOf(path)
+	if !ok {
+		return true
+	}
+	f := k.fork(up)
+	return f != nil && f.status[i] != over && k.alive(up.Path)
 }
 
 func (k *trunk) fork(at runtime.Address) *fork {
@@ -189,6 +211,9 @@ func (k *trunk) fork(at runtime.Address) *fork {
 // endFork ends a fork and all that is in it.
 func (t *teller) endFork(k *trunk, f *fork, at time.Time) {
 	for i := range f.asked.Branches {
+		if f.status[i] == 0 && (!f.cut || within(f.kept, i)) { // it did nothing but compute
+			t.beginBranch(k, f, i, at)
+		}
 		if f.status[i] == going {
 			t.endBranch(k, f, i, at, runtime.Event{Kind: runtime.BranchDone})
 		}
@@ -207,6 +232,7 @@ func (t *teller) endBranch(k *trunk, f *fork, i int, at time.Time, e runtime.Eve
 	for _, p := range sortedPaths(k.forks) {
 		if below(p, path) {
 			for _, inner := range slices.Clone(k.forks[p]) {
+				inner.cut = inner.cut || e.Kind == runtime.BranchCancelled
 				t.endFork(k, inner, at)
 			}
 		}
@@ -228,10 +254,16 @@ func (t *teller) cancel(k *trunk, path runtime.Path, at time.Time) int {
 	}
 	slices.SortFunc(list, runtime.Address.Compare)
 	for _, addr := range list {
-		if a := k.open[addr]; a.Effect == "agent" {
-			t.tell(k, at, runtime.Event{Kind: runtime.AgentCancelled, Addr: addr, Branch: addr.Path, Agent: a.Agent, N: a.attempt})
-		}
+		a := k.open[addr]
 		delete(k.open, addr)
+		switch a.Effect {
+		case "agent":
+			t.tell(k, at, runtime.Event{Kind: runtime.AgentCancelled, Addr: addr, Branch: addr.Path, Agent: a.Agent, N: a.attempt})
+		case "run":
+			child := t.trunk(k.run + "/" + addr.String())
+			t.close(child, at, true)
+			t.tell(k, at, runtime.Event{Kind: runtime.ChildEnded, Addr: addr, Branch: addr.Path, Name: a.Pattern, Text: child.run, Error: runtime.ErrCancelled()})
+		}
 	}
 	return len(list)
 }

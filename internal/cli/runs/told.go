@@ -77,7 +77,7 @@ func (t *teller) done(k *trunk, f *runtime.Fact) {
 		e.Kind, e.Name = runtime.ApprovalDecided, a.Title
 	case "run":
 		child := t.trunk(k.run + "/" + f.Addr.String())
-		t.close(child, f.At)
+		t.close(child, f.At, f.Err != nil)
 		if kind := runtime.RunDone; child.began {
 			if f.Err != nil {
 				kind = runtime.RunFailed
@@ -117,6 +117,7 @@ func (t *teller) stopped(k *trunk, f *runtime.Fact) {
 	if fork == nil {
 		return
 	}
+	fork.cut, fork.kept = true, f.Kept
 	for i := range fork.asked.Branches {
 		if fork.status[i] == going && !within(f.Kept, i) {
 			t.endBranch(k, fork, i, f.At, runtime.Event{Kind: runtime.BranchCancelled})

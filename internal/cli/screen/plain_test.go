@@ -129,3 +129,19 @@ func TestNoColorAndDumbTerminals(t *testing.T) {
 	}
 	require.Equal(t, fmt.Sprintf("%sx%s", "\x1b[32m", "\x1b[0m"), style{color: true}.good("x"))
 }
+
+func TestWhatHappenedBeforeARunWasResumedIsShownAsDone(t *testing.T) {
+	t.Parallel()
+	var p play
+	p.fork(3)
+	p.answer(0)
+	for i := range p.events {
+		p.events[i].Past = p.events[i].Branch == "1.0"
+	}
+	p.answer(1)
+	text := shown(&p, Options{})
+	require.Contains(t, text, "before: ok  reader 1,234 tok $0.0015 conf 0.90 (1.0/1)\n")
+	require.Contains(t, text, "\nok  reader 22ms")
+	require.NotContains(t, text, `"read it" (1.0/1)`)
+	require.Regexp(t, "doc-0 · reader  before .*1,234 tok", p.picture(110, 20))
+}

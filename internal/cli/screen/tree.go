@@ -75,7 +75,7 @@ func (t *tree) add(e *runtime.Event) {
 		}
 	case runtime.AgentAnswered:
 		if n := t.close(e, done); n != nil {
-			n.detail = ""
+			n.detail = before(e)
 			n.extra = metrics(e.Usage, e.Confidence)
 		}
 		t.spent(e.Usage)
@@ -89,10 +89,10 @@ func (t *tree) add(e *runtime.Event) {
 		t.open(e, "wait for "+clean(e.Name)).waiting = true
 	case runtime.ApprovalAsked:
 		t.open(e, "approve: "+clean(e.Name)).waiting = true
-	case runtime.SignalTaken:
-		t.close(e, done)
-	case runtime.ApprovalDecided:
-		t.close(e, done)
+	case runtime.SignalTaken, runtime.ApprovalDecided:
+		if n := t.close(e, done); n != nil {
+			n.detail = before(e)
+		}
 	case runtime.ChildStarted:
 		t.byKey[e.Text+" "] = t.open(e, "run "+clean(e.Name))
 	case runtime.ChildEnded:
@@ -100,6 +100,14 @@ func (t *tree) add(e *runtime.Event) {
 	case runtime.RunDone, runtime.RunFailed, runtime.RunSuspended, runtime.Logged, runtime.Emitted, runtime.GateChecked,
 		runtime.Slept, runtime.BudgetWarned:
 	}
+}
+
+// before marks what had happened when the run was resumed.
+func before(e *runtime.Event) string {
+	if e.Past {
+		return "before"
+	}
+	return ""
 }
 
 // spent adds up what the run took, which stands beside its name.
