@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.starlark.net/starlark"
 )
@@ -158,7 +159,7 @@ func (e *HostError) Unwrap() error { return e.Err }
 
 // traced adds the frames of a branch in front of those of the branches below.
 func (e *HostError) traced(frames []Frame) *HostError {
-	return &HostError{e.Err, append(frames[:len(frames):len(frames)], e.Trace...)}
+	return &HostError{e.Err, slices.Concat(frames, e.Trace)}
 }
 
 // hosted marks whatever is not for the script.

@@ -188,7 +188,21 @@ func Explain(dir string, err error) []Failure {
 		}
 		return all
 	}
-	return one(ExitOf(err), err.Error(), "")
+	return one(ExitOf(err), err.Error(), keptHint(err))
+}
+
+// keptHint is the next step where a command named a run that it cannot work with, or "".
+func keptHint(err error) string {
+	switch {
+	case errors.Is(err, badger.ErrNotFound):
+		return "parallax runs lists those that are kept here; --state DIR names another store"
+	case errors.Is(err, badger.ErrExists):
+		return "give the run another name with --id, or go on with that one: parallax resume"
+	}
+	if held, ok := errors.AsType[*badger.Held](err); ok {
+		return "parallax runs watch " + held.Run + " shows what it does"
+	}
+	return ""
 }
 
 func one(exit Exit, what, hint string) []Failure {
