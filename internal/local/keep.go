@@ -315,6 +315,9 @@ func (b *branch) retell(at runtime.Address, e runtime.Effect, f *runtime.Fact) {
 	if isCall {
 		b.x.ledger.rebook(f.Usage, f.Attempt)
 	}
+	if _, isChild := e.(runtime.ChildRun); isChild && !b.x.Replay {
+		b.trouble = b.x.rebookRun(b.run.ID + "/" + at.String())
+	}
 	if b.x.Emit == nil {
 		return
 	}
@@ -346,4 +349,27 @@ func (b *branch) retell(at runtime.Address, e runtime.Effect, f *runtime.Fact) {
 		return
 	}
 	b.emit(event)
+}
+
+// rebookRun books what a child run took that had ended before its parent was resumed, and those below it.
+func (x *execution) rebookRun(id string) error {
+	if x.ledger.limits == (runtime.BudgetLimits{}) {
+		return nil
+	}
+	facts, err := x.Keep.Load(id)
+	if err != nil {
+		return fmt.Errorf("the record of run %s cannot be read: %w", id, err)
+	}
+	for i := range facts {
+		f := &facts[i]
+		switch a := askedOf(f); {
+		case f.Kind == runtime.Done && f.Attempt > 0:
+			x.ledger.rebook(f.Usage, f.Attempt)
+		case f.Kind == runtime.Begun && a.Effect == "run" && a.Pattern != "":
+			if err := x.rebookRun(id + "/" + f.Addr.String()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

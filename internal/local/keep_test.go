@@ -281,3 +281,39 @@ type told []runtime.Fact
 func (told) Append(string, ...runtime.Fact) error  { return errDead }
 func (told) Note(string, ...runtime.Fact)          {}
 func (f told) Load(string) ([]runtime.Fact, error) { return f, nil }
+
+// What an ended child run took counts after a resume as before it.
+func TestABudgetIsTheSameOverAResume(t *testing.T) {
+	t.Parallel()
+	child := compiled(t, "def main():\n    return [agent(\"a\").ask(\"c%d\" % i).value for i in range(2)]\n")
+	parent := compiled(t, `
+def main():
+    got = run(":c.star")
+    first = attempt(agent("a").ask, "x")
+    second = attempt(agent("a").ask, "y")
+    return [got, first.ok, second.error.code]
+`)
+	engine := func(n *notebook, o *office) *local.Engine {
+		e := host(n, o)
+		e.Budget = runtime.BudgetLimits{Calls: 3}
+		e.Open = func(string, string) (*runtime.Program, error) { return child, nil }
+		return e
+	}
+	want := `[["c0","c1"],true,"budget"]`
+	for kill := range 12 {
+		synctest.Test(t, func(t *testing.T) {
+			book, o := &notebook{facts: make(map[string]map[string][]byte)}, newOffice()
+			for _, facts := range []int{kill, -1} {
+				ctx, cancel := context.WithCancel(t.Context())
+				book.kill, book.left = cancel, facts
+				got, err := engine(book, o).Run(ctx, local.Run{ID: "r", Program: parent})
+				cancel()
+				if err == nil {
+					require.Equal(t, want, got.String(), "killed behind fact %d", kill)
+				} else {
+					require.Equal(t, kill, facts, "%v", err)
+				}
+			}
+		})
+	}
+}
