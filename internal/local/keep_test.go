@@ -254,8 +254,8 @@ func (n *notebook) outcomes(t *testing.T) map[string]bool {
 	return ids
 }
 
-// BenchmarkReplay is a chain of calls that is told from its record, beside one whose agents answer at once: the difference in time for each fact is
-// what the record costs beyond the script's own time.
+// BenchmarkReplay is a chain of calls that is told from its record, beside the same script with an outcome at hand for each call: the difference is what
+// the record costs beyond the script's own time.
 func BenchmarkReplay(b *testing.B) {
 	f, err := runtime.Parse("p.star", []byte("def main():\n    for i in range(1000):\n        agent(\"a\").ask(\"x\", n=i)\n"))
 	require.NoError(b, err)
@@ -266,6 +266,14 @@ func BenchmarkReplay(b *testing.B) {
 	require.NoError(b, err)
 	facts, err := book.Load("r")
 	require.NoError(b, err)
+	answer := runtime.Answer{Agent: "a", Attempts: 1, Value: runtime.Payload(`"x"`), Usage: runtime.Usage{InputTokens: 3}}
+	b.Run("script", func(b *testing.B) {
+		for b.Loop() {
+			_, err := p.Run(atHand{answer.Payload()}, nil, runtime.Config{})
+			require.NoError(b, err)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/fact")
+	})
 	b.Run("replay", func(b *testing.B) {
 		for b.Loop() {
 			_, err := (&local.Engine{Agents: newOffice(), Keep: told(facts)}).Run(b.Context(), local.Run{ID: "r", Program: p})
@@ -274,6 +282,16 @@ func BenchmarkReplay(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/fact")
 	})
 }
+
+// atHand has one outcome for every effect.
+type atHand struct{ outcome runtime.Payload }
+
+func (a atHand) Do(runtime.Effect) (runtime.Payload, error) { return a.outcome, nil }
+func (atHand) Fork(runtime.ForkSpec, int, func(int, runtime.Effects) (any, error)) runtime.Group {
+	return nil
+}
+func (atHand) Checkpoint() error { return nil }
+func (atHand) Now() time.Time    { return time.Time{} }
 
 // told is a record that is only read.
 type told []runtime.Fact
