@@ -151,10 +151,14 @@ func (b *branch) recall() error {
 		return nil
 	}
 	b.now = began.At
-	if b.depth == 0 {
-		b.x.ledger.start = began.At
+	if b.depth > 0 {
+		return nil
 	}
-	return nil
+	b.x.ledger.start = began.At
+	if b.x.Replay || b.x.ledger.limits == (runtime.BudgetLimits{}) {
+		return nil
+	}
+	return b.x.rebook(b.run.ID, facts)
 }
 
 // causeOf gives the reason why a run was cancelled where whoever cancelled it gave one.

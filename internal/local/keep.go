@@ -311,26 +311,19 @@ func (b *branch) keep(durable bool, f runtime.Fact) error {
 
 // retell tells whoever watches what had happened before the run was resumed, and books what it took.
 func (b *branch) retell(at runtime.Address, e runtime.Effect, f *runtime.Fact) {
-	call, isCall := e.(runtime.AgentCall)
-	if isCall {
-		b.x.ledger.rebook(f.Usage, f.Attempt)
-	}
-	if _, isChild := e.(runtime.ChildRun); isChild && !b.x.Replay {
-		b.trouble = b.x.rebookRun(b.run.ID + "/" + at.String())
-	}
 	if b.x.Emit == nil {
 		return
 	}
 	event := runtime.Event{Addr: at, Past: true, Then: f.At, Error: f.Err, N: f.Attempt}
 	switch e := e.(type) {
 	case runtime.AgentCall:
-		event.Kind, event.Agent, event.Text, event.Usage = runtime.AgentAnswered, call.Agent, call.Task, &f.Usage
+		event.Kind, event.Agent, event.Text, event.Usage = runtime.AgentAnswered, e.Agent, e.Task, &f.Usage
 		if f.Err != nil {
 			event.Kind = runtime.AgentFailed
 		} else if a, err := runtime.ParseAnswer(f.Outcome); err == nil {
 			event.Value, event.Confidence = a.Value, a.Confidence
 		}
-		b.emit(runtime.Event{Kind: runtime.AgentCalled, Addr: at, Agent: call.Agent, Text: call.Task, Value: call.Input, N: 1, Past: true, Then: b.then(at)})
+		b.emit(runtime.Event{Kind: runtime.AgentCalled, Addr: at, Agent: e.Agent, Text: e.Task, Value: e.Input, N: 1, Past: true, Then: b.then(at)})
 	case runtime.Emit:
 		event.Kind, event.Name, event.Value = e.Kind, e.Name, e.Data
 	case runtime.ChildRun:
@@ -351,22 +344,33 @@ func (b *branch) retell(at runtime.Address, e runtime.Effect, f *runtime.Fact) {
 	b.emit(event)
 }
 
-// rebookRun books what a child run took that had ended before its parent was resumed, and those below it.
-func (x *execution) rebookRun(id string) error {
-	if x.ledger.limits == (runtime.BudgetLimits{}) {
-		return nil
-	}
-	facts, err := x.Keep.Load(id)
-	if err != nil {
-		return fmt.Errorf("the record of run %s cannot be read: %w", id, err)
+// rebook books all that a run and its child runs took before it was resumed, whatever became of it: also calls whose branches lost, and those that were
+// under way when the host died, of which the attempts are known and the rest is taken to be what the largest call took.
+func (x *execution) rebook(id string, facts []runtime.Fact) error {
+	done := make(map[runtime.Address]bool)
+	for i := range facts {
+		if f := &facts[i]; f.Kind == runtime.Done {
+			done[f.Addr] = true
+			if f.Attempt > 0 {
+				x.ledger.rebook(f.Usage, f.Attempt)
+			}
+		}
 	}
 	for i := range facts {
 		f := &facts[i]
+		if f.Kind != runtime.Begun || f.Addr.N == 0 {
+			continue
+		}
 		switch a := askedOf(f); {
-		case f.Kind == runtime.Done && f.Attempt > 0:
-			x.ledger.rebook(f.Usage, f.Attempt)
-		case f.Kind == runtime.Begun && a.Effect == "run" && a.Pattern != "":
-			if err := x.rebookRun(id + "/" + f.Addr.String()); err != nil {
+		case a.Agent != "" && !done[f.Addr]:
+			x.ledger.presume(f.Attempt)
+		case a.Effect == "run":
+			child := id + "/" + f.Addr.String()
+			below, err := x.Keep.Load(child)
+			if err != nil {
+				return fmt.Errorf("the record of run %s cannot be read: %w", child, err)
+			}
+			if err := x.rebook(child, below); err != nil {
 				return err
 			}
 		}

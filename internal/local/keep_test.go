@@ -300,6 +300,13 @@ func (told) Append(string, ...runtime.Fact) error  { return errDead }
 func (told) Note(string, ...runtime.Fact)          {}
 func (f told) Load(string) ([]runtime.Fact, error) { return f, nil }
 
+func (o *office) attempts() (n int) {
+	for _, made := range o.seen {
+		n += len(made)
+	}
+	return n
+}
+
 // What an ended child run took counts after a resume as before it.
 func TestABudgetIsTheSameOverAResume(t *testing.T) {
 	t.Parallel()
@@ -326,12 +333,13 @@ def main():
 				book.kill, book.left = cancel, facts
 				got, err := engine(book, o).Run(ctx, local.Run{ID: "r", Program: parent})
 				cancel()
-				if err == nil {
-					require.Equal(t, want, got.String(), "killed behind fact %d", kill)
-				} else {
+				if err != nil {
 					require.Equal(t, kill, facts, "%v", err)
+				} else { // the budget may have no room to make a call again whose answer was lost
+					require.Contains(t, []string{want, `[["c0","c1"],false,"budget"]`}, got.String(), "killed behind fact %d", kill)
 				}
 			}
+			require.LessOrEqual(t, o.attempts(), 4, "killed behind fact %d: one call may have begun without a durable word of it", kill)
 		})
 	}
 }

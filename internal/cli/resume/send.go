@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -251,7 +253,7 @@ func (a *approval) list() error {
 		return nil
 	}
 	for _, w := range list {
-		fmt.Fprintf(a.app.Out, "%s  %q  %s\n", w.Address, w.Title, strings.Join(w.Options, " | "))
+		fmt.Fprintf(a.app.Out, "%s  %q  %s\n", w.Address, w.Title, strings.Join(clean(w.Options), " | "))
 	}
 	return nil
 }
@@ -296,7 +298,7 @@ func (a *approval) meant(run string, list []keep.Waiting) (keep.Waiting, error) 
 	case len(list) > 1:
 		return keep.Waiting{}, cli.Usagef("give an address: parallax approve "+run+" ADDRESS "+a.choice, "run %s waits for several decisions: %s", run, names(list))
 	case !slices.Contains(list[0].Options, a.choice):
-		return keep.Waiting{}, cli.Usagef("choose one of "+strings.Join(list[0].Options, ", "), "%q is no option of %q", a.choice, list[0].Title)
+		return keep.Waiting{}, cli.Usagef("choose one of "+strings.Join(clean(list[0].Options), ", "), "%q is no option of %q", a.choice, list[0].Title)
 	}
 	return list[0], nil
 }
@@ -315,4 +317,15 @@ func names(list []keep.Waiting) string {
 		parts[i] = fmt.Sprintf("%s %q", w.Address, w.Title)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// clean shows options as they are where they are plain, and quoted where they could move the cursor or hide what they say.
+func clean(options []string) []string {
+	shown := make([]string, len(options))
+	for i, o := range options {
+		if shown[i] = o; strings.ContainsFunc(o, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			shown[i] = strconv.Quote(o)
+		}
+	}
+	return shown
 }

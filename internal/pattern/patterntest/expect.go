@@ -108,7 +108,7 @@ func expectedInputs(c *builtins.Call) ([]starlark.Tuple, error) {
 		return nil, nil
 	}
 	if _, ok := v.(*starlark.Dict); !ok {
-		return nil, fmt.Errorf("%s: inputs: got a %s, want a dict", c.Decl.Name, v.Type())
+		return nil, fmt.Errorf("%s: inputs: got %s, want a dict", c.Decl.Name, runtime.A(v.Type()))
 	}
 	p, err := runtime.Encode(v)
 	if err != nil {
@@ -148,13 +148,13 @@ func expectationsOf(c *builtins.Call, i int) (*expectations, error) {
 	}
 	list, ok := v.(starlark.Sequence)
 	if !ok {
-		return nil, fmt.Errorf("%s: expects: got a %s, want a text, an expect(...) or a list of these", c.Decl.Name, v.Type())
+		return nil, fmt.Errorf("%s: expects: got %s, want a text, an expect(...) or a list of these", c.Decl.Name, runtime.A(v.Type()))
 	}
 	x.each = []*expected{}
 	for v := range starlark.Elements(list) {
 		one, ok := expectationOf(v)
 		if !ok {
-			return nil, fmt.Errorf("%s: expects: got a %s in the list, want texts and expect(...)", c.Decl.Name, v.Type())
+			return nil, fmt.Errorf("%s: expects: got %s in the list, want texts and expect(...)", c.Decl.Name, runtime.A(v.Type()))
 		}
 		x.each = append(x.each, one)
 	}

@@ -58,7 +58,7 @@ func goldenText(v starlark.Value, file string) ([]byte, error) {
 	if path.Ext(file) != ".json" {
 		s, ok := v.(starlark.String)
 		if !ok {
-			return nil, fmt.Errorf("got a %s, want a string, or the name of a .json file", v.Type())
+			return nil, fmt.Errorf("got %s, want a string, or the name of a .json file", runtime.A(v.Type()))
 		}
 		return []byte(s), nil
 	}
