@@ -1,8 +1,10 @@
 package runtime
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -116,7 +118,81 @@ func DecodeFact(b []byte) (Fact, error) {
 	if r.bad || len(r.b) > 0 {
 		return Fact{}, errors.New("the fact is cut off, or goes on after its end")
 	}
+	if min(f.Addr.N, f.Seq, f.Attempt, f.Index, f.After) < 0 || !ascending(f.Kept) {
+		return Fact{}, fmt.Errorf("the fact of %s has numbers that no run has", f.Addr)
+	}
 	return f, nil
+}
+
+// ascending says whether numbers are pairs of first and last, each behind the one before it.
+func ascending(pairs []int) bool {
+	for i, n := range pairs {
+		if n < 0 || i > 0 && (n < pairs[i-1] || i%2 == 0 && n == pairs[i-1]) {
+			return false
+		}
+	}
+	return len(pairs)%2 == 0
+}
+
+// MaxBranches is how many branches a fork can have of which there is a record: far more than a machine can hold.
+const MaxBranches = 1 << 24
+
+// CheckFacts says what is wrong with the facts of a run as a whole: deliveries of which earlier ones are missing, and branches that their forks
+// do not have. Whoever goes by facts that passed needs no more room and time than these facts themselves.
+func CheckFacts(facts []Fact) error {
+	forks := make(map[Address]int) // how many branches
+	for i := range facts {
+		f := &facts[i]
+		n := BranchesOf(f.Request)
+		if n > MaxBranches {
+			return fmt.Errorf("the record of the run has a fork at %s of %d branches, which is more than any run can have", f.Addr, n)
+		}
+		if f.Kind == Begun {
+			if n > 0 && !printed(f, n) {
+				return fmt.Errorf("the record of the run has a fork at %s that is not the one that its fingerprint tells of", f.Addr)
+			}
+			forks[f.Addr] = n
+		}
+	}
+	for i := range facts {
+		f := &facts[i]
+		if f.Kind == Delivered && (f.Seq < 0 || f.Seq >= len(facts)) {
+			return fmt.Errorf("the record of the run has a gap: deliveries before number %d of the fork at %s are missing", f.Seq, f.Addr)
+		}
+		last := f.Index
+		if len(f.Kept) > 0 {
+			last = f.Kept[len(f.Kept)-1]
+		}
+		if n, ok := forks[f.Addr]; ok && (f.Kind == Delivered || f.Kind == Stopped && len(f.Kept) > 0) && (last < 0 || last >= n) {
+			return fmt.Errorf("the record of the run has a branch %d of the fork at %s, which has %d branches", last, f.Addr, n)
+		}
+	}
+	return nil
+}
+
+// printed says whether the fingerprint of a fork of n branches is its own: the names of branches are not in it.
+func printed(f *Fact, n int) bool {
+	if f.Print == PrintOf(f.Request) {
+		return true
+	}
+	var fork struct{ Effect string }
+	return json.Unmarshal(f.Request, &fork) == nil && f.Print == PrintOf(ForkRequest(fork.Effect, n))
+}
+
+// BranchesOf is how many branches a request of a fork asks for, as ForkRequest writes it, or some number above MaxBranches; 0 of other requests.
+func BranchesOf(request Payload) int {
+	rest, ok := bytes.CutPrefix(request, []byte(`{"branches":`))
+	if !ok {
+		return 0
+	}
+	n := 0
+	for _, c := range rest {
+		if c < '0' || c > '9' || n > MaxBranches {
+			break
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n
 }
 
 // factWriter appends numbers as varints and texts with their length before them.

@@ -35,6 +35,9 @@ func remember(facts []runtime.Fact) (*past, error) {
 	if len(facts) == 0 {
 		return nil, nil
 	}
+	if err := runtime.CheckFacts(facts); err != nil {
+		return nil, err
+	}
 	p := &past{
 		begun: make(map[runtime.Address]*runtime.Fact), done: make(map[runtime.Address]*runtime.Fact, len(facts)),
 		delivered: make(map[runtime.Address][]*runtime.Fact), stopped: make(map[runtime.Address]*runtime.Fact),

@@ -26,7 +26,7 @@ func (t *teller) begun(k *trunk, f *runtime.Fact) {
 		child.name = a.Pattern
 		e.Kind, e.Name, e.Text = runtime.ChildStarted, a.Pattern, child.run
 	default:
-		if a.Branches == 0 || k.fork(f.Addr) != nil {
+		if a.Branches <= 0 || a.Branches > runtime.MaxBranches || k.fork(f.Addr) != nil {
 			return
 		}
 		k.forks[f.Addr.Path] = append(k.forks[f.Addr.Path], &fork{at: f.Addr, asked: a, status: make(map[int]status)})
