@@ -16,7 +16,7 @@ func (d *disk) do(by *holder, r *request, reply func(*answer)) {
 	j := d.write1(by, r, a)
 	if j == nil {
 		d.wg.Go(func() {
-			a.Fail = failureOf(d.look(r, a))
+			a.Fail = failureOf(d.look(by, r, a))
 			reply(a)
 		})
 		return
@@ -52,6 +52,9 @@ func (d *disk) write1(by *holder, r *request, a *answer) *job {
 	case opAck:
 		return d.ack(r)
 	case opImport:
+		if r.First || !r.Last && len(r.Items) == 0 {
+			return nil
+		}
 		return d.importing(by, r)
 	default:
 		return nil
@@ -59,8 +62,13 @@ func (d *disk) write1(by *holder, r *request, a *answer) *job {
 }
 
 // look answers a request that reads, or that takes more than one job.
-func (d *disk) look(r *request, a *answer) error {
+func (d *disk) look(by *holder, r *request, a *answer) error {
 	switch r.Op {
+	case opImport:
+		if r.First {
+			return d.beginImport(by, r)
+		}
+		return d.endImport(by, r)
 	case opRemove:
 		return d.remove(r)
 	case opGC:

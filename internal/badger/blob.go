@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -16,15 +17,17 @@ import (
 type blobs struct {
 	dir    string
 	fsync  bool
-	locked bool // nothing may be written
+	locked bool                                // nothing may be written
+	from   func(digest string) ([]byte, error) // where texts are read instead, or nil
 }
 
-// path is where a blob is.
+// path is where the blob with a digest is. Whatever may be none is looked at with isDigest before.
 func (b *blobs) path(digest string) string { return filepath.Join(b.dir, digest[:2], digest) }
 
+// isDigest says whether a text can be the name of a blob.
 func isDigest(s string) bool {
 	raw, err := hex.DecodeString(s)
-	return err == nil && len(raw) == sha256.Size
+	return err == nil && len(raw) == sha256.Size && s == strings.ToLower(s)
 }
 
 // put keeps a text. It is durable, and whole, when its name is there.
@@ -90,6 +93,9 @@ func (b *blobs) replace(name string, text []byte) error {
 func (b *blobs) get(digest string) ([]byte, error) {
 	if !isDigest(digest) {
 		return nil, fmt.Errorf("%q is no digest of a blob", digest)
+	}
+	if b.from != nil {
+		return b.from(digest)
 	}
 	text, err := os.ReadFile(b.path(digest))
 	if errors.Is(err, fs.ErrNotExist) {

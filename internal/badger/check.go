@@ -211,6 +211,10 @@ func (e *examination) texts() (damages []Damage) {
 	seen := make(map[string]bool)
 	for _, key := range keys {
 		digest := key[strings.LastIndexByte(key, 0)+1:]
+		if !isDigest(digest) {
+			e.lose(runOf([]byte(key)), fmt.Sprintf("it needs %q, which is no text", digest))
+			continue
+		}
 		if !seen[digest] {
 			seen[digest] = true
 			if _, err := e.blobs.get(digest); err != nil {

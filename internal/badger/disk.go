@@ -24,6 +24,8 @@ type disk struct {
 	wg     sync.WaitGroup
 	hub    hub
 
+	sweeping sync.Mutex // of the keys of runs that are removed or imported
+
 	mu     sync.Mutex
 	idle   sync.Cond
 	closed bool

@@ -2,7 +2,9 @@ package badger
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
+	"strings"
 	"testing"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -72,9 +74,11 @@ func TestARunTravelsAsOneFile(t *testing.T) {
 	require.Equal(t, file.Bytes(), back.Bytes(), "equal runs make other files")
 	_, err = to.Import(bytes.NewReader(file.Bytes()))
 	require.NoError(t, err, "an equal run is refused")
-	l, err := to.Lease("r")
-	require.NoError(t, err)
-	require.NoError(t, l.Append("r", done("7", 1, "1"), done("", 1, `"later"`)))
+	b, ok := to.backend.(*owner)
+	require.True(t, ok)
+	for _, f := range []runtime.Fact{done("7", 1, "1"), done("", 1, `"later"`)} {
+		require.NoError(t, b.wait(&job{size: 1 << 10, do: func(t *tx) error { t.keep("r", [][]byte{f.Encode()}); return nil }}))
+	}
 	facts, err := to.Facts("r")
 	require.NoError(t, err)
 	require.Equal(t, done("", 1, `"later"`), facts[0])
@@ -132,6 +136,112 @@ func TestAnImportThatDiedIsClearedUp(t *testing.T) {
 	require.Empty(t, items)
 }
 
+// fileOf makes a file of texts, facts of the run "r" and a record as it would be stored.
+func fileOf(t *testing.T, texts []string, facts []runtime.Fact, record string) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	w, err := newFrameWriter(&file)
+	require.NoError(t, err)
+	for _, text := range texts {
+		require.NoError(t, w.frame(frameBlob, []byte(text)))
+	}
+	for i := range facts {
+		require.NoError(t, w.named(frameFacts, "r", appendToBatch(nil, facts[i].Encode())))
+	}
+	require.NoError(t, w.named(frameRecord, "r", []byte(record)))
+	require.NoError(t, w.end())
+	return file.Bytes()
+}
+
+func TestWhatNoStoreWroteIsRefusedAndLeavesNothing(t *testing.T) {
+	t.Parallel()
+	here, err := (&blobs{dir: t.TempDir()}).put([]byte("here"))
+	require.NoError(t, err)
+	missing := strings.Repeat("0", 64)
+	lacks := base64.StdEncoding.EncodeToString(append([]byte{foldMark, 0}, append(make([]byte, 32), 0)...))
+	fork := func(n string) runtime.Fact {
+		request := runtime.Payload(`{"branches":` + n + `,"effect":"pmap"}`)
+		return runtime.Fact{Addr: runtime.Address{N: 1}, Kind: runtime.Begun, Request: request, Print: runtime.PrintOf(request)}
+	}
+	given := func(seq, index int) runtime.Fact {
+		return runtime.Fact{Addr: runtime.Address{N: 1}, Kind: runtime.Delivered, Seq: seq, Index: index}
+	}
+	forged := fork("5")
+	forged.Print[0]++
+	other := runtime.Fact{Addr: runtime.Address{N: 1}, Kind: runtime.Begun, Request: runtime.Payload(`{"effect":"pmap","Branches":4000000000000}`)}
+	for name, file := range map[string][]byte{
+		"a source that is no digest":      fileOf(t, nil, nil, `{"ID":"r","Sources":{"p.star":"x"}}`),
+		"a source that is a path":         fileOf(t, nil, nil, `{"ID":"r","Sources":{"p.star":"../../../../etc/passwd"}}`),
+		"a source that is not there":      fileOf(t, nil, nil, `{"ID":"r","Sources":{"p.star":"`+missing+`"}}`),
+		"a source in capitals":            fileOf(t, []string{"here"}, nil, `{"ID":"r","Sources":{"p.star":"`+strings.ToUpper(here)+`"}}`),
+		"inputs that are not there":       fileOf(t, nil, nil, `{"ID":"r","Inputs":"`+lacks+`"}`),
+		"a result that is not there":      fileOf(t, nil, nil, `{"ID":"r","Result":"`+lacks+`"}`),
+		"a record of another run":         fileOf(t, nil, nil, `{"ID":"s"}`),
+		"a parent":                        fileOf(t, nil, nil, `{"ID":"r","Parent":"s"}`),
+		"a record that cannot be read":    fileOf(t, nil, nil, `{`),
+		"a delivery before the first":     fileOf(t, nil, []runtime.Fact{fork("5"), given(-1, 0)}, `{"ID":"r"}`),
+		"a delivery far behind":           fileOf(t, nil, []runtime.Fact{fork("5"), given(1<<40, 0)}, `{"ID":"r"}`),
+		"a branch that the fork has not":  fileOf(t, nil, []runtime.Fact{fork("5"), given(0, 5)}, `{"ID":"r"}`),
+		"a fork with a forged print":      fileOf(t, nil, []runtime.Fact{forged}, `{"ID":"r"}`),
+		"a fork of too many branches":     fileOf(t, nil, []runtime.Fact{fork("4000000000000")}, `{"ID":"r"}`),
+		"a fork of 4e12 branches":         fileOf(t, nil, []runtime.Fact{fork("4e12")}, `{"ID":"r"}`),
+		"a fork that is written unlike":   fileOf(t, nil, []runtime.Fact{other}, `{"ID":"r"}`),
+		"an address before the first one": fileOf(t, nil, []runtime.Fact{done("", -1, "1")}, `{"ID":"r"}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, t.TempDir())
+			_, err := s.Import(bytes.NewReader(file))
+			require.ErrorIs(t, err, ErrFile)
+			items, err := allItems(s.backend.(*owner).disk) //nolint:forcetypeassert // there is one process
+			require.NoError(t, err)
+			require.Empty(t, items)
+			_, err = s.GC(Retention{})
+			require.NoError(t, err)
+		})
+	}
+	s := open(t, t.TempDir())
+	_, err = s.Import(bytes.NewReader(fileOf(t, []string{"here"}, []runtime.Fact{fork("5"), given(0, 4)}, `{"ID":"r","Sources":{"p.star":"`+here+`"}}`)))
+	require.NoError(t, err)
+	require.Error(t, s.Create(Record{ID: "own", Sources: map[string]string{"p.star": "x"}}))
+}
+
+func TestAnImportHasNothingOfTheOneBefore(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	b, ok := s.backend.(*owner)
+	require.True(t, ok)
+	stale := done("9", 9, `"stale"`)
+	part := func(by *holder, token string) {
+		for _, r := range []*request{
+			{Op: opImport, Run: "r", First: true},
+			{Op: opImport, Run: "r", Items: []item{{keyOfSeq(factKey, "r", 1<<40), appendToBatch(nil, stale.Encode())}}},
+		} {
+			r.Msg.Token = token
+			got := make(chan *answer, 1)
+			b.send(by, r, func(a *answer) { got <- a })
+			require.NoError(t, (<-got).Fail.error())
+		}
+	}
+	part(&holder{PID: 1 << 30, Since: "1", Token: "x"}, "killed")
+	file := fileOf(t, nil, []runtime.Fact{done("", 1, "1")}, `{"ID":"r"}`)
+	_, err := s.Import(bytes.NewReader(file))
+	require.NoError(t, err)
+	facts, err := s.Facts("r")
+	require.NoError(t, err)
+	require.Equal(t, []runtime.Fact{done("", 1, "1")}, facts)
+	require.NoError(t, s.Remove("r"))
+
+	part(s.self, "given up")
+	_, err = s.Import(bytes.NewReader(file))
+	require.ErrorIs(t, err, ErrExists, "it is being imported")
+	_, err = s.ask(&request{Op: opImport, Run: "r", Msg: Message{Token: "given up"}})
+	require.NoError(t, err)
+	items, err := allItems(b.disk)
+	require.NoError(t, err)
+	require.Empty(t, items)
+}
+
 // FuzzFile reads anything as an exported run: it must not crash, nor take more memory than the file has bytes.
 func FuzzFile(f *testing.F) {
 	var file bytes.Buffer
@@ -148,9 +258,10 @@ func FuzzFile(f *testing.F) {
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, text []byte) {
 		b := &blobs{dir: dir}
+		in := &inspection{blobs: b, facts: make(map[string][]runtime.Fact)}
 		_ = readFrames(bytes.NewReader(text), func(fr frame) error {
 			if fr.kind == frameFacts {
-				return eachInBatch(fr.value, func(v []byte) error { return outline(v, func(string) {}) })
+				return eachInBatch(fr.value, func(v []byte) error { return in.fact(fr.run, v) })
 			}
 			_, err := decodeRecord(fr.value, b, true)
 			return err

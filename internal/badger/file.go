@@ -68,6 +68,7 @@ type frame struct {
 	kind  byte
 	run   string // of facts and records
 	value []byte
+	end   int64 // where it ends in the file
 }
 
 // errFile is what is wrong with a file that is no exported run.
@@ -104,6 +105,7 @@ func readFrames(r io.Reader, do func(frame) error) error {
 			return checkEnd(in, want, value.Bytes())
 		}
 		f, err := parseFrame(kind, value.Bytes())
+		f.end = in.n
 		if err == nil {
 			err = do(f)
 		}
@@ -160,11 +162,13 @@ func cutOff(err error) error {
 type summed struct {
 	r   *bufio.Reader
 	sum hash.Hash
+	n   int64 // bytes read
 }
 
 func (s *summed) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.sum.Write(p[:n])
+	s.n += int64(n)
 	return n, err
 }
 
@@ -172,6 +176,7 @@ func (s *summed) ReadByte() (byte, error) {
 	b, err := s.r.ReadByte()
 	if err == nil {
 		s.sum.Write([]byte{b})
+		s.n++
 	}
 	return b, err
 }

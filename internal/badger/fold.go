@@ -107,6 +107,9 @@ func (b *blobs) unfold(value []byte) ([]byte, error) {
 			return nil
 		}
 		blob, err := b.get(digest)
+		if len(out)+len(blob) > maxFrame {
+			return errors.New("a value in the store is too long")
+		}
 		out = append(out, blob...)
 		return err
 	})

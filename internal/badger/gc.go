@@ -141,6 +141,9 @@ func (d *disk) census() (ended []*entry, total int64, err error) {
 		})
 		err = errorsOr(err, each(txn, []byte{blobKey, 0}, false, func(k, _ []byte) error {
 			digest := string(k[bytes.LastIndexByte(k, 0)+1:])
+			if !isDigest(digest) {
+				return nil // parallax doctor tells of it
+			}
 			info, err := os.Stat(d.blobs.path(digest))
 			if err != nil {
 				return nil //nolint:nilerr // it is missing, and takes no room
@@ -196,17 +199,12 @@ func excess(ended []*entry, total int64, p Retention) (going []*entry, left int6
 
 // sweepBlobs deletes the texts that no run needs: those of removed runs that nobody put since the run ended, and any that are old.
 func (d *disk) sweepBlobs(free map[string]time.Time, freed *Freed) error {
-	need := make(map[string]bool)
-	err := d.read(func(txn *badger.Txn) error {
-		return each(txn, []byte{blobKey, 0}, false, func(k, _ []byte) error {
-			need[string(k[bytes.LastIndexByte(k, 0)+1:])] = true
-			return nil
-		})
-	})
+	need, err := d.needed()
 	if err != nil {
 		return err
 	}
-	return filepath.WalkDir(d.blobs.dir, func(name string, e fs.DirEntry, err error) error {
+	var aside []string
+	err = filepath.WalkDir(d.blobs.dir, func(name string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return ignoreMissing(err)
 		}
@@ -214,13 +212,37 @@ func (d *disk) sweepBlobs(free map[string]time.Time, freed *Freed) error {
 		if need[digest] && digest == filepath.Base(name) {
 			return nil
 		}
-		until := later(free[digest].Add(time.Second), time.Now().Add(-grace))
-		if ok, err := d.blobs.drop(name, until); ok || err != nil {
-			freed.Blobs++
-			return ignoreMissing(err)
+		moved, err := setAside(name, later(free[digest], time.Now().Add(-grace)))
+		if moved {
+			aside = append(aside, strings.TrimSuffix(name, gone))
 		}
-		return nil
+		return err
 	})
+	again := d.wait(&job{frees: true, alone: true, do: func(*tx) (err error) { // whatever was asked of the committer so far is there
+		need, err = d.needed()
+		return err
+	}})
+	for _, name := range aside {
+		if again != nil || need[filepath.Base(name)] {
+			err = errorsOr(err, ignoreMissing(os.Rename(name+gone, name)))
+			continue
+		}
+		freed.Blobs++
+		err = errorsOr(err, ignoreMissing(os.Remove(name+gone)))
+	}
+	return errorsOr(err, again)
+}
+
+// needed are the texts that runs need.
+func (d *disk) needed() (map[string]bool, error) {
+	need := make(map[string]bool)
+	err := d.read(func(txn *badger.Txn) error {
+		return each(txn, []byte{blobKey, 0}, false, func(k, _ []byte) error {
+			need[string(k[bytes.LastIndexByte(k, 0)+1:])] = true
+			return nil
+		})
+	})
+	return need, err
 }
 
 func ignoreMissing(err error) error {
@@ -230,8 +252,9 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// drop deletes a file that nobody touched since then. It goes under another name first, so that whoever puts the same text meanwhile writes it anew.
-func (b *blobs) drop(name string, until time.Time) (bool, error) {
+// setAside gives a file that nobody touched since then the name under which it is about to be deleted, so that whoever puts the same text
+// meanwhile writes it anew.
+func setAside(name string, until time.Time) (bool, error) {
 	info, err := os.Stat(name)
 	if err != nil || info.ModTime().After(until) {
 		return false, ignoreMissing(err)
@@ -243,5 +266,5 @@ func (b *blobs) drop(name string, until time.Time) (bool, error) {
 	if info, err = os.Stat(aside); err == nil && info.ModTime().After(until) {
 		return false, os.Rename(aside, name)
 	}
-	return true, os.Remove(aside)
+	return true, ignoreMissing(err)
 }

@@ -196,3 +196,50 @@ func TestARemovedRunLeavesNothing(t *testing.T) {
 	}
 	begin(t, s, "r") // the name is free again
 }
+
+func TestATextThatIsNeededAgainStays(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	digest, err := s.Put([]byte("source"))
+	require.NoError(t, err)
+	past := time.Now().Add(-2 * grace)
+	require.NoError(t, os.Chtimes(s.blobs.path(digest), past, past))
+	moved, err := setAside(s.blobs.path(digest), time.Now()) // gc had looked, and then somebody needs it without putting it
+	require.NoError(t, err)
+	require.True(t, moved)
+	require.NoError(t, s.Create(Record{ID: "r", Sources: map[string]string{"p.star": digest}}))
+	freed, err := s.GC(Retention{})
+	require.NoError(t, err)
+	require.Zero(t, freed.Blobs)
+	require.FileExists(t, s.blobs.path(digest))
+}
+
+func TestATextThatWasPutAfterItsRunEndedStays(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	text := document(100 << 10)
+	ended(t, s, "r", 500*time.Millisecond, done("", 1, `"`+text+`"`))
+	digest, err := s.Put([]byte(text))
+	require.NoError(t, err)
+	_, err = s.GC(Retention{MaxAge: 1})
+	require.NoError(t, err)
+	_, err = s.Get(digest)
+	require.NoError(t, err)
+}
+
+func TestAKeyThatNamesNoTextIsSteppedOver(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	ended(t, s, "r", time.Hour, done("", 1, "1"))
+	b, ok := s.backend.(*owner)
+	require.True(t, ok)
+	require.NoError(t, b.wait(&job{size: 64, do: func(tx *tx) error { return tx.setAll(needed("r", []string{"x", ""})) }}))
+	_, err := s.GC(Retention{DryRun: true})
+	require.NoError(t, err)
+	dir := s.Dir()
+	require.NoError(t, s.Close())
+	report, err := Check(dir)
+	require.NoError(t, err)
+	require.Equal(t, "r", report.Lost[0].Run)
+	require.Contains(t, report.Lost[0].Why, "which is no text")
+}

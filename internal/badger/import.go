@@ -2,9 +2,9 @@ package badger
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +13,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	badger "github.com/dgraph-io/badger/v4"
 )
 
 // Import keeps the run that is in a file which Export wrote, and gives its id. A run that is there already is refused with ErrExists, unless
@@ -29,7 +31,7 @@ func (s *Store) Import(r io.Reader) (id string, err error) {
 	if _, err := io.Copy(spool, r); err != nil {
 		return "", failed(s.dir, err)
 	}
-	id, err = s.inspect(spool)
+	id, err = inspect(spool)
 	if err != nil {
 		return "", err
 	}
@@ -39,62 +41,6 @@ func (s *Store) Import(r io.Reader) (id string, err error) {
 		}
 	}
 	return id, s.take(id, spool)
-}
-
-// inspect reads a whole file, checks that what is in it can be read, and says which run it is.
-func (s *Store) inspect(f *os.File) (id string, err error) {
-	texts := make(map[string]bool)
-	var needs []string
-	need := func(digest string) { needs = append(needs, digest) }
-	err = each1(f, func(fr frame) error {
-		switch fr.kind {
-		case frameBlob:
-			sum := sha256.Sum256(fr.value)
-			texts[hex.EncodeToString(sum[:])] = true
-		case frameRecord:
-			id = fr.run
-		}
-		return nil
-	})
-	if err != nil {
-		return "", err
-	}
-	if id == "" || rootOf(id) != id {
-		return "", errFile("it has no record of a run")
-	}
-	err = each1(f, func(fr frame) error {
-		if fr.kind != frameBlob && rootOf(fr.run) != id {
-			return errFile("it has parts of %s and of %s", id, fr.run)
-		}
-		if fr.kind == frameFacts {
-			return eachInBatch(fr.value, func(value []byte) error { return outline(value, need) })
-		}
-		return nil
-	})
-	if err != nil {
-		return "", err
-	}
-	for _, digest := range needs {
-		if !texts[digest] {
-			return "", errFile("it lacks the text %s", digest)
-		}
-	}
-	return id, nil
-}
-
-// outline tells which texts a stored value names itself, and that it can be read so far.
-func outline(value []byte, need func(digest string)) error {
-	if !folded(value) {
-		b := &blobs{}
-		_, err := b.shallow(value, need)
-		return err
-	}
-	return eachPart(value, func(_ []byte, digest string) error {
-		if digest != "" {
-			need(digest)
-		}
-		return nil
-	})
 }
 
 func each1(f *os.File, do func(frame) error) error {
@@ -124,11 +70,13 @@ func (s *Store) same(id string, f *os.File) error {
 
 // take keeps the parts of a file. The run is seen when all of them are there.
 func (s *Store) take(id string, f *os.File) error {
-	r := &request{Op: opImport, Run: id, First: true}
-	if _, err := s.ask(r); err != nil {
+	token := Message{Token: rand.Text()}
+	part := func() *request { return &request{Op: opImport, Run: id, Msg: token} }
+	first, last := part(), part()
+	first.First, last.Last = true, true
+	if _, err := s.ask(first); err != nil {
 		return err
 	}
-	last := &request{Op: opImport, Run: id, Last: true}
 	n := 0
 	err := each1(f, func(fr frame) error {
 		switch fr.kind {
@@ -138,32 +86,32 @@ func (s *Store) take(id string, f *os.File) error {
 		case frameRecord:
 			return s.takeRecord(fr, last)
 		}
-		return s.takeFacts(id, fr, &n)
+		return s.takeFacts(part, fr, &n)
 	})
 	if err == nil {
 		_, err = s.ask(last)
 	}
 	if err != nil {
-		_, undo := s.ask(&request{Op: opImport, Run: id})
+		_, undo := s.ask(part())
 		return errors.Join(err, undo)
 	}
 	return nil
 }
 
 // takeFacts keeps facts in batches of our own size, as if written before the database had a time.
-func (s *Store) takeFacts(id string, fr frame, n *int) error {
+func (s *Store) takeFacts(next func() *request, fr frame, n *int) error {
 	needs := make(map[string]bool)
 	values, err := s.blobs.distinct([]item{{Value: fr.value}}, needs)
 	if err != nil {
 		return err
 	}
-	part, size := &request{Op: opImport, Run: id}, 0
+	part, size := next(), 0
 	for _, batch := range rebatch(values, batchBytes) {
 		if size > 0 && size+len(batch) > chunkBytes {
 			if _, err := s.ask(part); err != nil {
 				return err
 			}
-			part, size = &request{Op: opImport, Run: id}, 0
+			part, size = next(), 0
 		}
 		*n++
 		size += len(batch)
@@ -175,7 +123,9 @@ func (s *Store) takeFacts(id string, fr frame, n *int) error {
 		}
 	}
 	for some := range slices.Chunk(slices.Sorted(maps.Keys(needs)), chunkItems) {
-		if _, err := s.ask(&request{Op: opImport, Run: id, Items: needed(fr.run, some)}); err != nil {
+		part := next()
+		part.Items = needed(fr.run, some)
+		if _, err := s.ask(part); err != nil {
 			return err
 		}
 	}
@@ -187,16 +137,13 @@ func (s *Store) takeRecord(fr frame, last *request) error {
 	if err != nil {
 		return errFile("%v", err)
 	}
-	if r.ID != fr.run {
-		return errFile("the record of %s is that of %s", fr.run, r.ID)
-	}
+	r.Fence = 0
 	items, err := s.itemsOf(&r)
 	last.Items = append(last.Items, items...)
 	return err
 }
 
-// importing marks a run first, which hides it and has it deleted if the import dies, then keeps parts, and last its records. Without parts it
-// is given up.
+// importing keeps parts of a run, and last its records. The mark of beginImport hides the run until then.
 func (d *disk) importing(by *holder, r *request) *job {
 	mark := keyOf(removedKey, r.Run)
 	return &job{size: sizeOf(r.Items) + 512, sync: r.Sync, do: func(t *tx) error {
@@ -208,30 +155,77 @@ func (d *disk) importing(by *holder, r *request) *job {
 		if err != nil {
 			return err
 		}
-		text, err := json.Marshal(by)
 		switch {
-		case err != nil:
-			return err
 		case r.Again && r.Last && old == nil && record != nil:
 			return nil
-		case record != nil || r.First && atWork(old) && !bytes.Equal(old, text):
+		case record != nil:
 			return fmt.Errorf("run %s: %w", r.Run, ErrExists)
-		case r.First:
-			return t.set(item{mark, text})
-		case !bytes.Equal(old, text):
+		case !bytes.Equal(old, markOf(by, r)):
 			return fmt.Errorf("run %s: its import was given up", r.Run)
 		case r.Last:
 			return t.setAll(append(r.Items, item{Key: mark}))
-		case len(r.Items) == 0:
-			return t.set(item{mark, []byte{}})
 		}
 		for _, i := range r.Items {
-			if k := string(i.Key); !strings.HasPrefix(k, "f\x00") && !strings.HasPrefix(k, "b\x00") {
+			k := string(i.Key)
+			if rootOf(runOf(i.Key)) != r.Run || !strings.HasPrefix(k, "f\x00") && !strings.HasPrefix(k, "b\x00") {
 				return fmt.Errorf("run %s: an import may not write %q", r.Run, k)
 			}
 		}
 		return t.setAll(r.Items)
 	}}
+}
+
+// markOf is what stands at a run while it is imported: who does it, and which import it is.
+func markOf(by *holder, r *request) []byte {
+	text, _ := json.Marshal(struct { //nolint:errchkjson // these are texts and a number
+		holder
+		Import string
+	}{*by, r.Msg.Token})
+	return text
+}
+
+// beginImport marks a run, which hides it and has it deleted if the import dies. What is left of an earlier import or run goes first.
+func (d *disk) beginImport(by *holder, r *request) error {
+	d.sweeping.Lock()
+	defer d.sweeping.Unlock()
+	mark, left := markOf(by, r), false
+	err := d.wait(&job{size: 1 << 10, sync: r.Sync, do: func(t *tx) error {
+		old, err := t.get(keyOf(removedKey, r.Run))
+		if err != nil {
+			return err
+		}
+		record, err := t.get(keyOf(recordKey, r.Run))
+		if err != nil {
+			return err
+		}
+		if record != nil || atWork(old) && !bytes.Equal(old, mark) {
+			return fmt.Errorf("run %s: %w", r.Run, ErrExists)
+		}
+		left = old != nil
+		return t.set(item{keyOf(removedKey, r.Run), mark})
+	}})
+	if err != nil || !left {
+		return err
+	}
+	return d.clearRun(r.Run)
+}
+
+// endImport takes back what an import has kept that cannot be finished.
+func (d *disk) endImport(by *holder, r *request) error {
+	d.sweeping.Lock()
+	defer d.sweeping.Unlock()
+	var old []byte
+	err := d.read(func(txn *badger.Txn) (err error) {
+		old, err = get(txn, keyOf(removedKey, r.Run))
+		return err
+	})
+	if err != nil || !bytes.Equal(old, markOf(by, r)) {
+		return err // it is finished, or somebody else's
+	}
+	if err := d.clearRun(r.Run); err != nil {
+		return err
+	}
+	return d.unmark(r.Run)
 }
 
 // atWork says whether the process that a mark names is still there.

@@ -20,7 +20,7 @@ type Lease struct {
 	noted error // why a note could not be kept
 }
 
-// Lease takes the run with this id. The error is a *Held when somebody has it.
+// Lease takes the run with this id. The error is a *Held when somebody has it, and ErrEnded when the run has ended.
 func (s *Store) Lease(id string) (*Lease, error) {
 	a, err := s.ask(&request{Op: opLease, Run: id})
 	if err != nil {
@@ -113,7 +113,10 @@ func (l *Lease) flush() error {
 }
 
 // Update changes the record of the run. What was noted before is durable then. When that could not be kept the run can be suspended, not ended.
-func (l *Lease) Update(change func(*Record)) error {
+func (l *Lease) Update(change func(*Record)) error { return l.update(change, false) }
+
+// update changes the record. Ending gives a final status without a time the present one.
+func (l *Lease) update(change func(*Record), ending bool) error {
 	lost := l.flush()
 	r, err := l.store.Record(l.run)
 	if err != nil {
@@ -127,6 +130,7 @@ func (l *Lease) Update(change func(*Record)) error {
 		return lost
 	}
 	r.ID, r.Fence = l.run, l.fence
+	r.ending = ending && r.Status.Final() && r.Ended.IsZero()
 	items, err := l.store.itemsOf(&r)
 	if err != nil {
 		return err
@@ -142,12 +146,10 @@ func (l *Lease) End(change func(*Record)) error {
 	if err != nil {
 		return err
 	}
-	return l.Update(func(r *Record) {
-		if change(r); r.Status.Final() && r.Ended.IsZero() {
-			r.Ended = now()
-		}
+	return l.update(func(r *Record) {
+		change(r)
 		r.Facts = a.Count
-	})
+	}, true)
 }
 
 // Release lets others go on with the run. It may be called more than once.

@@ -33,6 +33,7 @@ type Record struct {
 	Calls         int
 	Fence         uint64 // how often somebody took the run to go on with it
 	Holder        int    // process id of the living holder, or 0; known of records that are read
+	ending        bool   // it ends when its texts have been put: gc spares those that were put later
 	Facts         int    // how many it had kept when it ended, with its child runs, those kept twice counted twice
 }
 
@@ -95,8 +96,11 @@ func (r *Record) encode(b *blobs) (value []byte, needs []string, err error) {
 		told.Cause = nil
 		k.Error = &told
 	}
-	for name := range r.Sources {
-		needs = append(needs, r.Sources[name])
+	for name, digest := range r.Sources {
+		if !isDigest(digest) {
+			return nil, nil, fmt.Errorf("the source %s has %q, which is no digest of a text", name, digest)
+		}
+		needs = append(needs, digest)
 	}
 	slices.Sort(needs)
 	if k.Inputs, err = b.fold(r.Inputs, &needs); err != nil {
@@ -104,6 +108,9 @@ func (r *Record) encode(b *blobs) (value []byte, needs []string, err error) {
 	}
 	if k.Result, err = b.fold(r.Result, &needs); err != nil {
 		return nil, nil, err
+	}
+	if r.ending {
+		k.Ended = now()
 	}
 	if value, err = json.Marshal(k); err != nil {
 		return nil, nil, err

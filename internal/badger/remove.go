@@ -41,8 +41,31 @@ func errorsOr(err, other error) error {
 	return other
 }
 
-// sweep deletes every key of a run, and at last the mark that it is to be deleted.
+// sweep deletes every key of a run that is marked so, and at last the mark. A run that is being imported anew meanwhile stays.
 func (d *disk) sweep(run string) error {
+	d.sweeping.Lock()
+	defer d.sweeping.Unlock()
+	var mark []byte
+	err := d.read(func(txn *badger.Txn) (err error) {
+		mark, err = get(txn, keyOf(removedKey, run))
+		return err
+	})
+	if err != nil || mark == nil || atWork(mark) {
+		return err
+	}
+	if err := d.clearRun(run); err != nil {
+		return err
+	}
+	return d.unmark(run)
+}
+
+// unmark gives the name of a run free.
+func (d *disk) unmark(run string) error {
+	return d.wait(&job{size: 64, frees: true, do: func(t *tx) error { return t.set(item{Key: keyOf(removedKey, run)}) }})
+}
+
+// clearRun deletes every key of a run but the mark.
+func (d *disk) clearRun(run string) error {
 	for _, kind := range []byte{factKey, blobKey, holderKey, messageKey, tokenKey, countKey, recordKey} {
 		prefixes := append(tree(kind, run), keyOf(kind, run))
 		for _, prefix := range prefixes {
@@ -51,7 +74,7 @@ func (d *disk) sweep(run string) error {
 			}
 		}
 	}
-	return d.wait(&job{size: 64, frees: true, do: func(t *tx) error { return t.set(item{Key: keyOf(removedKey, run)}) }})
+	return nil
 }
 
 // clear deletes the keys with a prefix that are those of the run or its child runs.

@@ -236,3 +236,27 @@ func TestAFactOfAnySizeIsKept(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 }
+
+func TestARunThatHasEndedIsLentToNobody(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	for _, status := range []Status{Done, Failed, Cancelled} {
+		id := string(status)
+		l := begin(t, s, id)
+		require.NoError(t, l.End(func(r *Record) { r.Status = status }))
+		_, err := s.Lease(id)
+		require.ErrorIs(t, err, ErrEnded)
+		require.NoError(t, l.Release())
+		_, err = s.Lease(id)
+		require.ErrorIs(t, err, ErrEnded)
+		r, err := s.Record(id)
+		require.NoError(t, err)
+		require.Equal(t, status, r.Status)
+		require.Equal(t, uint64(1), r.Fence)
+	}
+	l := begin(t, s, "waits")
+	require.NoError(t, l.End(func(r *Record) { r.Status = Suspended }))
+	require.NoError(t, l.Release())
+	_, err := s.Lease("waits")
+	require.NoError(t, err)
+}

@@ -39,7 +39,7 @@ func (d *disk) create(r *request) *job {
 	}}
 }
 
-// lend gives a lease, if nobody has it.
+// lend gives a lease, if the run has not ended and nobody has it.
 func (d *disk) lend(by *holder, r *request, a *answer) *job {
 	return &job{
 		size: 1 << 10, sync: r.Sync,
@@ -51,10 +51,14 @@ func (d *disk) lend(by *holder, r *request, a *answer) *job {
 			if value == nil {
 				return fmt.Errorf("run %s: %w", r.Run, ErrNotFound)
 			}
+			k, err := t.open(r.Run, value)
+			if err != nil {
+				return err
+			}
 			if err := t.free(by, r.Run); err != nil {
 				return err
 			}
-			a.Fence, err = t.raise(r.Run, value)
+			a.Fence, err = t.raise(k)
 			if err != nil {
 				return err
 			}
@@ -92,20 +96,31 @@ func (t *tx) free(by *holder, run string) error {
 	return &Held{Run: run, By: h.PID}
 }
 
-// raise counts up the fence of a run.
-func (t *tx) raise(run string, value []byte) (uint64, error) {
+// open reads the record of a run that has not ended. Nobody goes on with one that has, whoever ended it and however lately.
+func (t *tx) open(run string, value []byte) (*kept, error) {
 	value, err := t.disk.blobs.unfold(value)
+	if err != nil {
+		return nil, err
+	}
+	k := new(kept)
+	if err := json.Unmarshal(value, k); err != nil {
+		return nil, fmt.Errorf("run %s: its record cannot be read: %w", run, err)
+	}
+	if k.Status.Final() {
+		return nil, fmt.Errorf("run %s: %w", run, ErrEnded)
+	}
+	k.ID = run
+	return k, nil
+}
+
+// raise counts up the fence of a run.
+func (t *tx) raise(k *kept) (uint64, error) {
+	k.Fence++
+	value, err := json.Marshal(k)
 	if err != nil {
 		return 0, err
 	}
-	var k kept
-	if err := json.Unmarshal(value, &k); err != nil {
-		return 0, fmt.Errorf("run %s: its record cannot be read: %w", run, err)
-	}
-	k.Fence++
-	if value, err = json.Marshal(k); err != nil {
-		return 0, err
-	}
+	run := k.ID
 	var needs []string
 	if value, err = t.disk.blobs.whole(value, &needs); err != nil {
 		return 0, err
