@@ -39,7 +39,8 @@ func Begin(s *badger.Store, r badger.Record, signals []Signal) (*Session, error)
 	return &Session{ID: r.ID, Store: s, Lease: l, again: len(signals) > 0}, nil
 }
 
-// Resume takes a run that has not ended. The error is a *badger.Held when another process goes on with it.
+// Resume takes a run that has not ended. The error is a *badger.Held when another process goes on with it, and badger.ErrEnded when it has ended
+// meanwhile.
 func Resume(s *badger.Store, id string) (*Session, error) {
 	l, err := s.Lease(id)
 	if err != nil {
@@ -56,7 +57,7 @@ func Resume(s *badger.Store, id string) (*Session, error) {
 	return &Session{ID: id, Store: s, Lease: l, taken: Signals(family), again: true}, nil
 }
 
-// Take takes a run to end it, without going on with it.
+// Take takes a run to end it, without going on with it. The errors are those of Resume.
 func Take(s *badger.Store, id string) (*Session, error) {
 	l, err := s.Lease(id)
 	if err != nil {

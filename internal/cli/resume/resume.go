@@ -95,8 +95,19 @@ func (o *Options) resume(ctx context.Context) error {
 	if j.Timeout, err = o.TimeoutOf(p.Manifest); err != nil {
 		return err
 	}
-	j.Begin = func() (*keep.Session, error) { return keep.Resume(store, r.ID) }
-	return o.Execute(ctx, p, j)
+	ended := false // since the record was read
+	j.Begin = func() (*keep.Session, error) {
+		s, err := keep.Resume(store, r.ID)
+		ended = errors.Is(err, badger.ErrEnded)
+		return s, err
+	}
+	if err = o.Execute(ctx, p, j); !ended {
+		return err
+	}
+	if r, err = store.Record(r.ID); err != nil {
+		return err
+	}
+	return o.over(&r)
 }
 
 // over tells of a run that has ended, as it did then.

@@ -54,12 +54,29 @@ func (m *message) open() (*badger.Store, badger.Record, error) {
 		}
 	}
 	if err == nil && r.Status.Final() {
-		err = &cli.UsageError{Message: fmt.Sprintf("run %s has ended: %s", r.ID, r.Status), Hint: "parallax runs show " + r.ID + " tells how"}
+		err = hasEnded(&r)
 	}
 	if err != nil {
 		return nil, r, errors.Join(err, store.Close())
 	}
 	return store, r, nil
+}
+
+// hasEnded says that nothing can be sent to a run any more.
+func hasEnded(r *badger.Record) error {
+	return &cli.UsageError{Message: fmt.Sprintf("run %s has ended: %s", r.ID, r.Status), Hint: "parallax runs show " + r.ID + " tells how"}
+}
+
+// missed tells of a run that ended after its record was read; other errors stay.
+func missed(store *badger.Store, id string, err error) error {
+	if !errors.Is(err, badger.ErrEnded) {
+		return err
+	}
+	r, lost := store.Record(id)
+	if lost != nil {
+		return errors.Join(err, lost)
+	}
+	return hasEnded(&r)
 }
 
 // tell says what was sent, and what the run does about it.
@@ -130,7 +147,7 @@ func (m *message) signal(name, text string) error {
 	}
 	defer store.Close()
 	if err := store.Send(r.ID, badger.Message{Kind: keep.SignalMessage, Name: name, Value: value}); err != nil {
-		return err
+		return missed(store, r.ID, err)
 	}
 	return m.tell(&r, sent{Kind: keep.SignalMessage, Name: name, Value: value}, fmt.Sprintf("the signal %q is on its way to run %s", name, r.ID))
 }
@@ -161,10 +178,15 @@ func (m *message) cancel() error {
 		return err
 	}
 	if r.Holder == 0 {
-		return m.cancelIdle(store, &r, by)
+		err := m.cancelIdle(store, &r, by)
+		held, taken := errors.AsType[*badger.Held](err)
+		if !taken {
+			return missed(store, r.ID, err)
+		}
+		r.Holder = held.By // somebody has just gone on with it
 	}
 	if err := store.Send(r.ID, badger.Message{Kind: keep.CancelMessage, Value: by}); err != nil {
-		return err
+		return missed(store, r.ID, err)
 	}
 	if m.json {
 		return m.tell(&r, sent{Kind: keep.CancelMessage, Value: by}, "")
@@ -179,6 +201,10 @@ func (m *message) cancelIdle(store *badger.Store, r *badger.Record, by runtime.P
 	if err != nil {
 		return err
 	}
+	if *r, err = store.Record(r.ID); err != nil { // somebody may have gone on with it, and stopped
+		return errors.Join(err, s.Lease.Release())
+	}
+	r.Holder = 0
 	if err := s.End(nil, keep.Cancelled(by), keep.Took{Calls: r.Calls, Usage: r.Usage}); err != nil {
 		return err
 	}
@@ -277,7 +303,7 @@ func (a *approval) decide() error {
 		return err
 	}
 	if err := store.Send(w.Run, badger.Message{Kind: keep.DecisionMessage, Addr: w.At, Value: value}); err != nil {
-		return err
+		return missed(store, r.ID, err)
 	}
 	out := sent{Kind: keep.DecisionMessage, Address: w.Address, Name: w.Title, Value: value}
 	return a.tell(&r, out, fmt.Sprintf("%q is decided in run %s: %s", w.Title, r.ID, a.choice))
