@@ -107,7 +107,7 @@ func (d *disk) compact() error {
 	if err != nil || lsm < alive+alive/2+(1<<20) {
 		return err
 	}
-	if free, ok := freeBytes(d.dir); ok && free < uint64(2*alive+spareRoom) {
+	if free, ok := freeBytes(d.dir); ok && free < uint64(2*alive+scantRoom) {
 		return nil
 	}
 	d.pause()

@@ -11,7 +11,7 @@ import (
 // write: a memtable and what comes of merging some. Some of that room is a file of nothing, which is given up when the disk is full, so
 // that the store can still be closed, and opened to delete something.
 const (
-	spareRoom = 24 << 20 // bytes that must be free before anything is written
+	spareRoom = 56 << 20 // bytes that must be free before anything is written
 	scantRoom = 4 << 20  // the same for what makes room
 	openRoom  = 1 << 20  // the same for opening the database
 	ballast   = 16 << 20 // bytes of the file
@@ -64,7 +64,7 @@ func burden(dir string) {
 	if info, err := os.Stat(ballastFile(dir)); err == nil && info.Size() == ballast {
 		return
 	}
-	if free, ok := freeBytes(dir); !ok || free < 2*(spareRoom+ballast) {
+	if free, ok := freeBytes(dir); !ok || free < spareRoom+2*ballast {
 		return
 	}
 	f, err := os.Create(ballastFile(dir))
