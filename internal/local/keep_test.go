@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,15 +15,16 @@ import (
 
 	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/internal/local"
+	paper "github.com/parallax-run/parallax/internal/testkit/notebook"
 	"github.com/parallax-run/parallax/runtime"
 )
 
 // notebook keeps facts in memory, as bytes, until it has so many as are allowed: then the host is dead.
 type notebook struct {
-	mu    sync.Mutex
-	facts map[string]map[string][]byte // by run, then by address and kind
-	left  int                          // facts before the host dies; negative means that it lives
-	kill  context.CancelFunc
+	paper.Notebook
+	mu   sync.Mutex
+	left int // facts before the host dies; negative means that it lives
+	kill context.CancelFunc
 }
 
 var errDead = errors.New("the host is dead")
@@ -32,36 +32,20 @@ var errDead = errors.New("the host is dead")
 func (n *notebook) Append(run string, facts ...runtime.Fact) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for i := range facts {
+	for _, f := range facts {
 		if n.left == 0 {
 			n.kill()
 			return errDead
 		}
 		n.left--
-		if n.facts[run] == nil {
-			n.facts[run] = make(map[string][]byte)
+		if err := n.Notebook.Append(run, f); err != nil {
+			return err
 		}
-		f := &facts[i]
-		n.facts[run][fmt.Sprint(f.Addr, f.Kind, f.Seq)] = f.Encode()
 	}
 	return nil
 }
 
 func (n *notebook) Note(run string, facts ...runtime.Fact) { _ = n.Append(run, facts...) }
-
-func (n *notebook) Load(run string) ([]runtime.Fact, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	var facts []runtime.Fact
-	for _, key := range slices.Sorted(maps.Keys(n.facts[run])) {
-		f, err := runtime.DecodeFact(n.facts[run][key])
-		if err != nil {
-			return nil, err
-		}
-		facts = append(facts, f)
-	}
-	return facts, nil
-}
 
 // office answers for agents and keeps a log of its own, as an agent's process would: it survives the host.
 type office struct {
@@ -195,7 +179,7 @@ func TestARunGoesOnBehindEveryFact(t *testing.T) {
 			var want runtime.Payload
 			var facts int
 			synctest.Test(t, func(t *testing.T) {
-				book := &notebook{facts: make(map[string]map[string][]byte)}
+				book := &notebook{}
 				var err error
 				want, err = book.live(t.Context(), newOffice(), p, -1)
 				require.NoError(t, err)
@@ -217,7 +201,7 @@ func TestARunGoesOnBehindEveryFact(t *testing.T) {
 // dieAndGoOn lets the host die behind so many facts, and the next one two facts later, and then the run go on to its end.
 func dieAndGoOn(t *testing.T, p *runtime.Program, want runtime.Payload, facts int) {
 	t.Helper()
-	book, o := &notebook{facts: make(map[string]map[string][]byte)}, newOffice()
+	book, o := &notebook{}, newOffice()
 	for _, more := range []int{facts, 2} {
 		if early, err := book.live(t.Context(), o, p, more); err == nil {
 			require.Equal(t, want.String(), early.String(), "what was left to be kept did not matter")
@@ -261,7 +245,7 @@ func BenchmarkReplay(b *testing.B) {
 	require.NoError(b, err)
 	p, err := runtime.Compile([]*runtime.File{f}, nil, runtime.Environment{Builtins: builtins.All()})
 	require.NoError(b, err)
-	book := &notebook{facts: make(map[string]map[string][]byte)}
+	book := &notebook{}
 	_, err = book.live(b.Context(), newOffice(), p, -1)
 	require.NoError(b, err)
 	facts, err := book.Load("r")
@@ -327,7 +311,7 @@ def main():
 	want := `[["c0","c1"],true,"budget"]`
 	for kill := range 12 {
 		synctest.Test(t, func(t *testing.T) {
-			book, o := &notebook{facts: make(map[string]map[string][]byte)}, newOffice()
+			book, o := &notebook{}, newOffice()
 			for _, facts := range []int{kill, -1} {
 				ctx, cancel := context.WithCancel(t.Context())
 				book.kill, book.left = cancel, facts

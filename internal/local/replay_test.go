@@ -14,7 +14,7 @@ import (
 	"github.com/parallax-run/parallax/runtime"
 )
 
-func emptyBook() *notebook { return &notebook{facts: make(map[string]map[string][]byte), left: -1} }
+func emptyBook() *notebook { return &notebook{left: -1} }
 
 // replayed does a run again from its record, with a pattern.
 func (n *notebook) replayed(t *testing.T, src string) (runtime.Payload, error) {

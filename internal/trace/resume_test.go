@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/internal/testkit/notebook"
 	"github.com/parallax-run/parallax/internal/testkit/otlp"
 	"github.com/parallax-run/parallax/internal/trace"
 	"github.com/parallax-run/parallax/runtime"
@@ -46,8 +46,8 @@ var errDead = errors.New("the host is dead")
 
 // host is a process that dies behind so many facts: nothing that happens in it later reaches its record or the receiver.
 type host struct {
+	paper notebook.Notebook
 	mu    sync.Mutex
-	facts map[string]map[string][]byte
 	noted []func() // not durable yet
 	left  int      // facts until it dies; negative means that it lives
 	dead  bool
@@ -64,15 +64,14 @@ func (h *host) Append(run string, facts ...runtime.Fact) error {
 		write()
 	}
 	h.noted = nil
-	h.write(run, facts)
-	return nil
+	return h.paper.Append(run, facts...)
 }
 
 func (h *host) Note(run string, facts ...runtime.Fact) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.dead && h.count() {
-		h.noted = append(h.noted, func() { h.write(run, facts) })
+		h.noted = append(h.noted, func() { h.paper.Note(run, facts...) })
 	}
 }
 
@@ -87,28 +86,7 @@ func (h *host) count() bool {
 	return true
 }
 
-func (h *host) write(run string, facts []runtime.Fact) {
-	if h.facts[run] == nil {
-		h.facts[run] = make(map[string][]byte)
-	}
-	for i := range facts {
-		h.facts[run][fmt.Sprint(facts[i].Addr, facts[i].Kind, facts[i].Seq)] = facts[i].Encode()
-	}
-}
-
-func (h *host) Load(run string) ([]runtime.Fact, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var facts []runtime.Fact
-	for _, key := range slices.Sorted(maps.Keys(h.facts[run])) {
-		f, err := runtime.DecodeFact(h.facts[run][key])
-		if err != nil {
-			return nil, err
-		}
-		facts = append(facts, f)
-	}
-	return facts, nil
-}
+func (h *host) Load(run string) ([]runtime.Fact, error) { return h.paper.Load(run) }
 
 // office answers: "x after 10ms" takes so long, "fail" fails, "flaky" fails at first, "tools" uses some.
 type office struct{}
@@ -259,7 +237,7 @@ func TestARunThatDiesAndGoesOnIsOneTree(t *testing.T) {
 			var want []string
 			facts := 0
 			synctest.Test(t, func(t *testing.T) {
-				h, to := &host{facts: make(map[string]map[string][]byte)}, &receiver{}
+				h, to := &host{}, &receiver{}
 				tracer, err := h.live(t.Context(), t, p, to, -1)
 				require.NoError(t, err)
 				tracer.Over()
@@ -276,7 +254,7 @@ func TestARunThatDiesAndGoesOnIsOneTree(t *testing.T) {
 // dieAndGoOn lets the host die behind so many facts, and the next one three facts later, and the run go on to its end.
 func dieAndGoOn(t *testing.T, p *runtime.Program, want []string, facts int) {
 	t.Helper()
-	h, to := &host{facts: make(map[string]map[string][]byte)}, &receiver{}
+	h, to := &host{}, &receiver{}
 	for _, more := range []int{facts, 3} {
 		if _, err := h.live(t.Context(), t, p, to, more); err == nil {
 			break
