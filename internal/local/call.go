@@ -23,7 +23,7 @@ func (b *branch) call(at runtime.Address, e runtime.AgentCall) (runtime.Payload,
 	if !ok {
 		return nil, unknownAgent(e.Agent, b.x.Agents.Lookup(""))
 	}
-	if !info.Instant {
+	if !info.Instant || b.keeps() && !b.x.Replay { // an answer that is kept has a disk to wait for
 		b.yield()
 	}
 	if b.keeps() && b.x.Ready != nil && !info.Instant {
