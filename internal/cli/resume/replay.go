@@ -56,7 +56,7 @@ that is under way could go on with it. --from ADDRESS begins a new kept run that
 	f.StringVar(&o.newID, "id", "", "with --from: `name` of the new run; else one is made")
 	f.StringVar(&o.Agents, "agents", "", "with --from: `FILE` with [agents] that replace and join those of parallax.toml")
 	f.BoolVar(&o.Wait, "wait", false, "with --from: stay when a person or a signal is needed")
-	f.DurationVar(&o.Timeout, "timeout", 0, "with --from: end the run after this `duration`")
+	f.DurationVar(&o.Timeout, "timeout", 0, "with --from: suspend the run after this `duration`")
 	f.StringVar(&o.Events, "events", "", "write every event as a line of JSON to `FILE`, - being standard output")
 	f.BoolVar(&o.JSON, "json", false, "print one line of JSON")
 	f.BoolVarP(&o.Quiet, "quiet", "q", false, "show only the result, and errors")

@@ -44,7 +44,7 @@ The beginning of an id is enough where it is clear which run is meant.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Agents, "agents", "", "`FILE` with [agents] that replace and join those of parallax.toml")
-	f.DurationVar(&o.Timeout, "timeout", 0, "end the run when it takes longer than this `duration` from now")
+	f.DurationVar(&o.Timeout, "timeout", 0, "suspend the run again when it takes longer than this `duration` from now")
 	f.StringVar(&o.Events, "events", "", "write every event as a line of JSON to `FILE`, - being standard output; those of before too")
 	f.BoolVar(&o.JSON, "json", false, "print one line of JSON: run, status, result or error, usage")
 	f.BoolVarP(&o.Quiet, "quiet", "q", false, "show only the result, and errors")

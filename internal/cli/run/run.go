@@ -93,7 +93,7 @@ full disk: parallax resume goes on with it, and no agent that has answered is as
 	f.StringArrayVarP(&o.Inputs, "input", "i", nil, "an input, `name=value` or name=@file; may be repeated")
 	f.StringVar(&o.InputFile, "input-file", "", "`FILE` with a JSON object of inputs; --input wins")
 	f.StringVar(&o.Agents, "agents", "", "`FILE` with [agents] that replace and join those of parallax.toml")
-	f.DurationVar(&o.Timeout, "timeout", 0, "end the run after this `duration`, such as 90s")
+	f.DurationVar(&o.Timeout, "timeout", 0, "end the run after this `duration`, such as 90s; one that is kept is suspended, and can go on")
 	f.StringArrayVar(&o.Limits, "limit", nil, "bound the run, `name=N`; may be repeated. Budget: tokens, cost (dollars), calls, time. Sandbox: steps, bytes, depth, live_branches, effects, output, children_depth")
 	f.StringArrayVar(&o.Signals, "signal", nil, "a signal for wait_for, `name=JSON`; may be repeated")
 	f.StringVar(&o.Events, "events", "", "write every event as a line of JSON to `FILE`, - being standard output")
@@ -257,14 +257,19 @@ func (o *Options) Execute(ctx context.Context, p *project.Project, j *Job) error
 	return o.finish(sinks, result, p.Sourced(o.suspended(err)))
 }
 
-// bound ends ctx after the run's timeout.
-func bound(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+// bound ends ctx after the run's timeout, if it has one, with late as the cause.
+func bound(ctx context.Context, d time.Duration, late error) (context.Context, context.CancelFunc) {
 	if d == 0 {
 		return ctx, func() {}
 	}
-	late := runtime.Errorf(runtime.Limit, "the run took longer than %s", d)
-	late.Hint = "give it more with --timeout"
 	return context.WithTimeoutCause(ctx, d, late)
+}
+
+// tookLonger is the end of a run that is not kept: nothing of it is left to go on with.
+func tookLonger(d time.Duration) *runtime.Error {
+	late := runtime.Errorf(runtime.Limit, "the run took longer than %s", d)
+	late.Hint = "give it more with --timeout, or --keep it, and it can go on"
+	return late
 }
 
 func (o *Options) host(p *project.Project, s *screen.Screen, who *asker) *host.Host {

@@ -29,17 +29,17 @@ func (w *work) do(ctx context.Context, signals []keep.Signal) (runtime.Payload, 
 		w.engine.Signals.Send(s.Name, s.Value)
 	}
 	w.engine.Signals.Close()
-	ctx, cancel := bound(ctx, w.timeout)
+	ctx, cancel := bound(ctx, w.timeout, tookLonger(w.timeout))
 	defer cancel()
 	return w.engine.Run(ctx, w.run)
 }
 
-// record runs and keeps what happens. When ctx ends the run is suspended.
+// record runs and keeps what happens. When ctx ends, or its time is up, the run is suspended: what ends it for good is never the clock.
 func (w *work) record(ctx context.Context, s *keep.Session, tally func() screen.Tally) (runtime.Payload, error) {
 	running, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
 	defer context.AfterFunc(ctx, func() { stop(&local.Suspension{Why: "it was interrupted"}) })()
-	running, cancel := bound(running, w.timeout)
+	running, cancel := bound(running, w.timeout, &local.Suspension{Why: fmt.Sprintf("it took longer than %s", w.timeout)})
 	defer cancel()
 	w.engine.Keep, w.engine.Decisions = s.Lease, &local.Decisions{}
 	deaf, err := s.Listen(running, keep.Box{
