@@ -108,7 +108,7 @@ func TestARunIsCancelledFromElsewhere(t *testing.T) {
 	require.Contains(t, held.stderr, fmt.Sprintf("run kept is held by process %d", cmd.Process.Pid))
 	r := parallaxIn(t, dir, "cancel", "kept", "--json")
 	require.Equal(t, cli.Done, r.exit, r.stderr)
-	require.Contains(t, r.stdout, `"status":"running","live":true,"kind":"cancel"`)
+	require.Contains(t, r.stdout, `"status":"cancelled","live":false,"kind":"cancel"`)
 	_ = cmd.Wait()
 	require.Equal(t, int(cli.Stopped), cmd.ProcessState.ExitCode(), stderr)
 	require.Contains(t, stderr.String(), "cancelled by")

@@ -2,6 +2,7 @@ package resume
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/keep"
+	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -73,4 +75,58 @@ func TestARunThatHasJustBeenCancelledIsNotResumed(t *testing.T) {
 	require.Equal(t, badger.Cancelled, now.Status)
 	require.Equal(t, 3, now.Calls, "what it had taken is forgotten")
 	require.Equal(t, "cancelled by ada", now.Error.Message)
+}
+
+// TestCancelSaysHowTheRunEnded meets a run that goes on, which does one thing or another when it hears that it is to end.
+func TestCancelSaysHowTheRunEnded(t *testing.T) {
+	t.Parallel()
+	left := errors.New("somebody left")
+	for name, c := range map[string]struct {
+		result    runtime.Payload
+		end       error
+		said, err string
+		status    badger.Status
+	}{
+		"it is cancelled":             {nil, keep.Cancelled(runtime.Payload(`{"by":"ada"}`)), "run r is cancelled\n", "", badger.Cancelled},
+		"it was done just then":       {runtime.Payload("1"), nil, "", "run r has ended: done", badger.Done},
+		"it failed just then":         {nil, runtime.Errorf(runtime.Failed, "no"), "", "run r has ended: failed", badger.Failed},
+		"it was suspended just then":  {nil, left, "run r is cancelled\n", "", badger.Cancelled},
+		"it takes longer than we may": {nil, nil, "run r is being cancelled by process", "", badger.Running},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, r := suspended(t)
+			other, err := keep.Resume(s, "r")
+			require.NoError(t, err)
+			heard := make(chan bool, 1)
+			deaf, err := other.Listen(t.Context(), keep.Box{Signals: &local.Signals{}, Decisions: &local.Decisions{}, Cancel: func(*runtime.Error) { heard <- true }})
+			require.NoError(t, err)
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() {
+				<-heard
+				if deaf(); c.status == badger.Running {
+					stop()
+					ended <- nil
+					return
+				}
+				ended <- other.End(c.result, c.end, keep.Took{})
+			}()
+			var out bytes.Buffer
+			m := &message{app: &cli.App{Out: &out, Err: &out}}
+			require.NoError(t, s.Send("r", badger.Message{Kind: keep.CancelMessage}))
+			err = m.ends(ctx, s, "r", nil)
+			stop()
+			require.NoError(t, <-ended)
+			if c.err != "" {
+				require.EqualError(t, err, c.err)
+			} else {
+				require.NoError(t, err)
+			}
+			require.Contains(t, out.String(), c.said)
+			r, err = s.Record("r")
+			require.NoError(t, err)
+			require.Equal(t, c.status, r.Status)
+		})
+	}
 }
