@@ -19,6 +19,7 @@ const (
 	askMessages
 	askTimeout
 	askRetry
+	askCache
 )
 
 func askDecl() *Decl {
@@ -30,6 +31,7 @@ func askDecl() *Decl {
 			{Name: "messages", Type: "[dict]", Default: "None", Kind: Named},
 			{Name: "timeout", Type: "duration", Default: `"60s"`, Kind: Named},
 			{Name: "retry", Type: "int or retry()", Default: "0", Kind: Named},
+			{Name: "cache", Type: "bool or duration", Default: "None", Kind: Named},
 			{Name: "inputs", Type: "any", Kind: Extra},
 		},
 		Result: "Result",
@@ -44,10 +46,15 @@ agent(timeout=, retry=) said holds where ask says nothing.
 returns asks for a shape: a record or enum type, str, int, float, bool, list, dict, [type], or a JSON Schema as a dict. The agent is
 sent its JSON Schema and the answer is checked; an answer that does not fit is sent back with the reason, at most twice.
 
+cache=True takes an earlier answer to the same question, where there is one: from the same agent in the same version and configuration, to the
+same task, inputs, messages and returns. cache="24h" takes one that is no older. It costs nothing and counts as no call. Answers are kept when
+they have the asked shape; failures, answers that were cut off and those with artifacts never are. A kept run shares answers with all runs of
+its store, any other run has its own. Calls side by side that ask the same wait for one of them.
+
 The Result has .value (typed as returns says, otherwise plain data), .confidence (0 to 1, or None when the agent states none), .basis of the
 confidence ("self_report", "logprob", "verifier" or None), .reasoning, .agent (the name), .usage (.input_tokens .output_tokens .cost in US
-dollars, ...), .attempts, .artifacts and .finish. Usage and attempts count the answers that were sent back, too. Other attributes are those
-of the value: with returns=Verdict, r.answer is r.value.answer. In inputs and results a Result is an object with these fields.
+dollars, ...), .attempts, .artifacts, .finish and .cached, which is True for an earlier answer. Usage and attempts count the answers that were
+sent back, too. Other attributes are those of the value: with returns=Verdict, r.answer is r.value.answer. In inputs and results a Result is an object with these fields.
 
 Errors, all catchable: "timeout", "unavailable", "refused", "schema" (.details holds the reason and the last answer), "not_found",
 "budget", "unknown_outcome".
@@ -101,8 +108,37 @@ func askCall(c *Call, a *Agent) (call runtime.AgentCall, err error) {
 	if c.Args[askTimeout] == starlark.None {
 		call.Timeout = noBound
 	}
-	call.Retry, err = c.retryArg(askRetry, a.retry)
+	if call.Retry, err = c.retryArg(askRetry, a.retry); err != nil {
+		return call, err
+	}
+	call.Reuse, err = c.reuseArg(askCache, c.Args[askReturns])
 	return call, err
+}
+
+// reuseArg is parameter i as consent to an earlier answer, which must have the shape that returns asks for.
+func (c *Call) reuseArg(i int, returns starlark.Value) (*runtime.Reuse, error) {
+	r := new(runtime.Reuse)
+	switch v := c.Args[i].(type) {
+	case nil, starlark.NoneType:
+		return nil, nil
+	case starlark.Bool:
+		if !v {
+			return nil, nil
+		}
+	default:
+		var err error
+		if r.MaxAge, err = durationArg(v); err != nil {
+			return nil, c.wrong(i, "%w, or True for an answer of any age", err)
+		}
+		if r.MaxAge == 0 {
+			return nil, c.wrong(i, "no answer is that new: leave it out to ask anew, or write True for an answer of any age")
+		}
+	}
+	r.Fits = func(p runtime.Payload) bool {
+		_, err := typedValue(returns, p)
+		return err == nil
+	}
+	return r, nil
 }
 
 // askInputs encodes the named inputs, an empty object when there are none.

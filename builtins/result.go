@@ -16,7 +16,7 @@ type Result struct {
 	value  starlark.Value
 }
 
-var resultAttrs = []string{"agent", "artifacts", "attempts", "basis", "confidence", "finish", "reasoning", "usage", "value"}
+var resultAttrs = []string{"agent", "artifacts", "attempts", "basis", "cached", "confidence", "finish", "reasoning", "usage", "value"}
 
 // String shows the value and who holds it how firmly.
 func (r *Result) String() string {
@@ -53,6 +53,8 @@ func (r *Result) Attr(name string) (starlark.Value, error) {
 		return starlark.MakeInt(a.Attempts), nil
 	case "basis":
 		return textOrNone(a.Basis), nil
+	case "cached":
+		return starlark.Bool(a.Cached), nil
 	case "finish":
 		return textOrNone(a.Finish), nil
 	case "reasoning":

@@ -42,6 +42,7 @@ type Answer struct {
 	Reasoning  string
 	Agent      string // the agent's name in parallax.toml
 	Version    string // the agent's own version
+	Cached     bool   // it was given before, to a call like this one: it took no attempt and cost nothing
 	Finish     string // "stop", "length", "refusal", "budget", or ""
 	Attempts   int
 	Usage      Usage
@@ -93,6 +94,9 @@ func (a *Answer) Payload() Payload {
 	}
 	b = appendInt(b, "attempts", int64(a.Attempts))
 	b = appendField(b, "basis", a.Basis)
+	if a.Cached {
+		b = append(b, `"cached":true,`...)
+	}
 	if a.Confidence != nil {
 		b = append(b, `"confidence":`...)
 		b = append(appendFloat(b, *a.Confidence), ',')

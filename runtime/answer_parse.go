@@ -33,6 +33,10 @@ func (a *Answer) field(s *scanner, name []byte) (err error) {
 		a.Attempts = int(n)
 	case "basis":
 		a.Basis, err = s.word()
+	case "cached":
+		var p Payload
+		p, err = s.raw()
+		a.Cached = string(p) == "true"
 	case "confidence":
 		a.Confidence = new(float64)
 		*a.Confidence, err = s.float64()

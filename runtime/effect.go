@@ -77,7 +77,14 @@ type AgentCall struct {
 	Feedback string        // why the previous answer to this question was refused, or ""
 	Timeout  time.Duration // per attempt, queueing excluded; zero means the agent's configured one, else a minute
 	Retry    RetryPolicy   // the script's consent to repeat the call; the zero policy consents to nothing
+	Reuse    *Reuse        // an earlier answer to the same question will do; nil means that the agent is to be asked
 	Pos      string        // where the script asks: file:line:col
+}
+
+// Reuse is a script's consent to an answer that was given to an earlier call.
+type Reuse struct {
+	MaxAge time.Duration            // of the answer; zero means any age
+	Fits   func(value Payload) bool // says whether a value has the asked shape, so that one that has not is never kept; nil means that any has
 }
 
 // AgentLookup finds agents by capability. Its outcome is a JSON array of names, sorted.

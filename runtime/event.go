@@ -24,7 +24,7 @@ const (
 	AgentCalled     EventKind = "agent.called" // Agent, Text: the task, N: attempt
 	AgentProgress   EventKind = "agent.progress"
 	AgentRetrying   EventKind = "agent.retrying" // Error, N: the attempt that failed, For: the pause
-	AgentAnswered   EventKind = "agent.answered" // Value, Confidence, Usage
+	AgentAnswered   EventKind = "agent.answered" // Value, Confidence, Usage; with Cached there was no call, and Text is the task
 	AgentFailed     EventKind = "agent.failed"   // Error, N: attempts
 	AgentCancelled  EventKind = "agent.cancelled"
 	Slept           EventKind = "sleep"            // For
@@ -56,6 +56,7 @@ type Event struct {
 	Usage      *Usage
 	Progress   *Progress
 	Error      *Error
+	Cached     bool      // the answer is one that was given before, to a call like this one
 	Past       bool      // it happened before the run was resumed, and is told again
 	Then       time.Time // when it happened, or what begins here began, where that was before the run was resumed
 }

@@ -6,8 +6,8 @@ import (
 )
 
 // Request describes an effect as a canonical JSON object: what is recorded of it, shown to people, and compared on replay. How long to wait for
-// an agent and how often to ask again are no part of it, so that they may be changed for a run that goes on, nor is the module in which a child
-// run is asked for, so that it may be called otherwise.
+// an agent, how often to ask again and whether an earlier answer will do are no part of it, so that they may be changed for a run that goes on,
+// nor is the module in which a child run is asked for, so that it may be called otherwise.
 func Request(e Effect) Payload {
 	w := objectWriter{b: make([]byte, 0, 128)}
 	switch e := e.(type) {

@@ -55,10 +55,18 @@ func (b *branch) call(at runtime.Address, e runtime.AgentCall) (runtime.Payload,
 		}
 		c.Attempt = f.Attempt
 	}
+	if e.Reuse != nil && b.x.Cache != nil {
+		return b.reuse(at, c, info)
+	}
+	return b.ask(at, c, info)
+}
+
+// ask makes attempts at a call until one is answered or none may follow.
+func (b *branch) ask(at runtime.Address, c runtime.Call, info runtime.AgentInfo) (runtime.Payload, error) {
 	for {
 		c.Attempt++
 		b.attempts = c.Attempt
-		if err := b.begin(at, e, c.Attempt, time.Time{}, info.AtMostOnce); err != nil {
+		if err := b.begin(at, c.AgentCall, c.Attempt, time.Time{}, info.AtMostOnce); err != nil {
 			return nil, err
 		}
 		answer, err := b.attempt(at, c)

@@ -59,10 +59,16 @@ type Engine struct {
 	Watch     bool                                               // emit what agents say before they answer
 	Open      func(from, label string) (*runtime.Program, error) // finds the patterns that run() names; nil means there are none
 
+	Cache    Cache                                                   // of answers, for calls that consent to an earlier one; nil keeps none
+	Anew     bool                                                    // ask all the same, and keep the new answer
+	Identity func(ctx context.Context, agent string) (string, error) // says which agent it is that answers to a name, its version and configuration included; nil means that the name does
+
 	Keep   Keeper                                        // nil keeps nothing
 	Ready  func(ctx context.Context, agent string) error // makes Info know what the agent itself declares, before it is asked; nil where it does
 	Retell bool                                          // tell also of child runs that had ended before the run was resumed
 	Replay bool                                          // tell what Keep has and do nothing new: where the record ends the run ends, with a *Beyond
+
+	asking asking // for calls that consent to an earlier answer
 
 	// Emit receives every event of a run in Seq order and is never called concurrently for one run. It must return
 	// quickly: the branch that caused the event waits for it. Nil means nobody listens.

@@ -263,7 +263,7 @@ func (b *branch) then(at runtime.Address) time.Time {
 func (b *branch) record(at runtime.Address, e runtime.Effect, p runtime.Payload, err error) error {
 	request := runtime.Request(e)
 	f := runtime.Fact{Addr: at, Kind: runtime.Done, At: b.now, Print: runtime.PrintOf(request), Outcome: p, Usage: b.took, Attempt: b.attempts}
-	if !begins(e) {
+	if !begins(e) || b.began.IsZero() {
 		f.Request = request
 	}
 	if err != nil {
@@ -324,7 +324,10 @@ func (b *branch) retell(at runtime.Address, e runtime.Effect, f *runtime.Fact) {
 		if f.Err != nil {
 			event.Kind = runtime.AgentFailed
 		} else if a, err := runtime.ParseAnswer(f.Outcome); err == nil {
-			event.Value, event.Confidence = a.Value, a.Confidence
+			event.Value, event.Confidence, event.Cached = a.Value, a.Confidence, a.Cached
+		}
+		if event.Cached {
+			break // there was no call
 		}
 		b.emit(runtime.Event{Kind: runtime.AgentCalled, Addr: at, Agent: e.Agent, Text: e.Task, Value: e.Input, N: 1, Past: true, Then: b.then(at)})
 	case runtime.Emit:
