@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,11 +86,27 @@ def main(n):
 // share a store, so that the other one's owner is killed too.
 func TestKilledRunsEndAsTheyWouldHave(t *testing.T) {
 	t.Parallel()
-	tortureAll(t, 2, func(_, kills int) bool { return kills >= 10 })
+	tortureAll(t, 2, killing(t.TempDir()), func(_ int, kills int64) bool { return kills >= 20 })
 }
 
-// tortureAll tortures runs of several projects with one store, each until it is enough.
-func tortureAll(t *testing.T, projects int, enough func(runs, kills int) bool) {
+// hazard is what befalls the runs that are kept in one store.
+type hazard struct {
+	state   string        // directory of the store
+	quiet   *sync.RWMutex // who looks at the store between two lives of a run holds off what would befall it then
+	strikes *atomic.Int64 // lives that did not end their run
+
+	strike     func(k *tortured, self *os.Process, ended <-chan struct{}) // at a random moment of a life, which is over when ended is closed
+	begin, end func(*os.Process)                                          // are told of each life, unless nil
+}
+
+// killing is that a run's process is killed.
+func killing(state string) hazard {
+	return hazard{state: state, quiet: new(sync.RWMutex), strike: func(_ *tortured, self *os.Process, _ <-chan struct{}) { _ = self.Kill() }}
+}
+
+// tortureAll tortures runs of several projects with one store beside one another, each until it is enough: it has had so many runs, and all together
+// were struck so often.
+func tortureAll(t *testing.T, projects int, h hazard, enough func(runs int, strikes int64) bool) {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("TORTURE_SEED"); s != "" {
@@ -97,35 +114,37 @@ func tortureAll(t *testing.T, projects int, enough func(runs, kills int) bool) {
 		require.NoError(t, err)
 	}
 	t.Logf("TORTURE_SEED=%d", seed)
-	state := t.TempDir()
-	for i := range projects {
-		t.Run(string('a'+rune(i)), func(t *testing.T) {
-			t.Parallel()
-			newTorture(t, state, seed+uint64(i)).until(enough)
+	h.strikes = new(atomic.Int64)
+	var all sync.WaitGroup
+	for i := range projects { // all at once, however few tests may be parallel
+		all.Go(func() {
+			t.Run(string('a'+rune(i)), func(t *testing.T) { newTorture(t, h, seed+uint64(i)).until(enough) })
 		})
 	}
+	all.Wait()
 }
 
-// tortured is a project whose runs are killed.
+// tortured is a project whose runs are killed, or worse.
 type tortured struct {
+	hazard
 	t     *testing.T
 	dir   string
-	state string // directory of the store
 	log   string
 	rng   *rand.Rand
 	want  json.RawMessage // the result of an undisturbed run
 	calls map[string]bool // its calls, without the run's id; those that a fork may leave out are not among them
 	lines int             // of the agents' log that it made
 
-	kills, early, repeated, unknown int // kills; those before there was a record; calls made again; outcomes that are not known
+	// How often a run was killed and suspended for want of room, and either before there was a record; calls made again; outcomes that are not known.
+	kills, full, early, repeated, unknown int
 }
 
-func newTorture(t *testing.T, state string, seed uint64) *tortured {
+func newTorture(t *testing.T, h hazard, seed uint64) *tortured {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	dir := project(t, map[string]string{"main.star": torture, "child.star": tortureChild})
-	k := &tortured{t: t, dir: dir, state: state, log: filepath.Join(dir, "calls.log"), rng: rand.New(rand.NewPCG(seed, seed))}
+	k := &tortured{hazard: h, t: t, dir: dir, log: filepath.Join(dir, "calls.log"), rng: rand.New(rand.NewPCG(seed, seed))}
 	manifest := fmt.Sprintf(tortureAgents, self, k.log)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "parallax.toml"), []byte(manifest), 0o600))
 	r := parallaxIn(t, dir, "run", "-q", "main.star", "--seed", "7")
@@ -144,14 +163,16 @@ func newTorture(t *testing.T, state string, seed uint64) *tortured {
 }
 
 // until tortures runs until enough says so.
-func (k *tortured) until(enough func(runs, kills int) bool) {
-	for runs := 0; !enough(runs, k.kills); runs++ {
+func (k *tortured) until(enough func(runs int, strikes int64) bool) {
+	runs := 0
+	for ; !enough(runs, k.strikes.Load()); runs++ {
 		k.one(fmt.Sprintf("%s%d", path.Base(k.t.Name()), runs))
 	}
-	k.t.Logf("%d kills, %d of them before there was a record; %d calls were made again, of %d outcomes it is not known", k.kills, k.early, k.repeated, k.unknown)
+	k.t.Logf("%d runs: killed %d times, without room %d times, either %d times before there was a record; %d calls were made again, of %d outcomes it is not known",
+		runs, k.kills, k.full, k.early, k.repeated, k.unknown)
 }
 
-// one starts a run, kills it a few times, and lets it end.
+// one starts a run, has it struck a few times, and lets it end.
 func (k *tortured) one(id string) {
 	t := k.t
 	kept := make(map[string]int) // calls whose outcome was durable at a kill, with the number of lines in the log then
@@ -159,11 +180,10 @@ func (k *tortured) one(id string) {
 	var r outcome
 	for life := 0; ; life++ {
 		deadly := life < 4 && k.rng.IntN(4) > 0
-		var died bool
-		if r, died = k.live(deadly, args); !died {
+		var ended bool
+		if r, ended = k.live(deadly, args); ended {
 			break
 		}
-		k.kills++
 		if known := k.note(id, kept); known {
 			args = []string{"resume", "-q", id, "--state", k.state}
 		} else {
@@ -171,28 +191,35 @@ func (k *tortured) one(id string) {
 		}
 	}
 	require.Equal(t, cli.Done, r.exit, "%s: %s", id, r.stderr)
+	require.Empty(t, r.stderr, "%s says more than its result", id)
 	result, once := k.outcome(r.stdout)
 	require.JSONEq(t, string(k.want), string(result), id)
 	k.audit(id, kept, once)
+	k.quiet.RLock()
+	defer k.quiet.RUnlock()
 	again := parallaxIn(t, k.dir, "replay", "-q", id, "--state", k.state)
 	require.Equal(t, cli.Done, again.exit, again.stderr)
 	require.Equal(t, r.stdout, again.stdout, "a replay gives the same bytes")
 	require.NoError(t, os.Remove(k.log))
 }
 
-// live is one life of a run: it ends by itself, or is killed.
+// live is one life of a run. It is false when the run has not ended with it, since it was killed or there was no room.
 func (k *tortured) live(deadly bool, args []string) (outcome, bool) {
 	cmd := parallaxCmd(k.t, k.dir, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(k.t, cmd.Start())
+	if k.begin != nil {
+		k.begin(cmd.Process)
+		defer k.end(cmd.Process)
+	}
 	ended := make(chan struct{})
 	var killer sync.WaitGroup
 	if deadly {
 		before := len(k.entries())
 		until := before + k.rng.IntN(max(2, k.lines-before))
 		pause := time.Duration(k.rng.IntN(4000)) * time.Microsecond
-		killer.Go(func() { k.kill(cmd.Process, until, pause, ended) })
+		killer.Go(func() { k.wait(cmd.Process, until, pause, ended) })
 	}
 	err := cmd.Wait()
 	close(ended)
@@ -200,12 +227,23 @@ func (k *tortured) live(deadly bool, args []string) (outcome, bool) {
 	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
 		require.NoError(k.t, err)
 	}
-	code := cmd.ProcessState.ExitCode()
-	return outcome{cli.Exit(code), stdout.String(), stderr.String()}, code < 0
+	r := outcome{cli.Exit(cmd.ProcessState.ExitCode()), stdout.String(), stderr.String()}
+	switch {
+	case r.exit < 0:
+		k.kills++
+		k.strikes.Add(1)
+		return r, false
+	case strings.Contains(r.stderr, "no room to write to "+k.state):
+		require.Equal(k.t, cli.Suspended, r.exit, r.stderr)
+		k.full++
+		k.strikes.Add(1)
+		return r, false
+	}
+	return r, true
 }
 
-// kill kills a process a moment after the agents' log has so many lines.
-func (k *tortured) kill(p *os.Process, lines int, pause time.Duration, ended <-chan struct{}) {
+// wait strikes a moment after the agents' log has so many lines.
+func (k *tortured) wait(p *os.Process, lines int, pause time.Duration, ended <-chan struct{}) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -221,13 +259,15 @@ func (k *tortured) kill(p *os.Process, lines int, pause time.Duration, ended <-c
 	}
 	select {
 	case <-time.After(pause):
-		_ = p.Kill()
+		k.strike(k, p, ended)
 	case <-ended:
 	}
 }
 
 // note says whether the run is on record, and adds the calls whose outcome is.
 func (k *tortured) note(id string, kept map[string]int) bool {
+	k.quiet.RLock()
+	defer k.quiet.RUnlock()
 	s, err := badger.Open(k.state, badger.Options{})
 	require.NoError(k.t, err)
 	defer func() { require.NoError(k.t, s.Close()) }()
