@@ -51,6 +51,7 @@ var house = []Room{
 	{Path: "plugins/exec", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/http", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/human", Floor: 2, Only: []string{"plugins/agent"}},
+	{Path: "internal/limiter", Floor: 2, Only: []string{"runtime"}},
 	{Path: "plugins/mock", Floor: 2, Only: []string{"plugins/agent", "runtime"}},
 
 	{Path: "internal/pattern", Floor: 3},

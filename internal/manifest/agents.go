@@ -11,7 +11,7 @@ import (
 // hostKeys are the keys of an agent that its host reads. All others are the agent's own.
 var hostKeys = []string{
 	"use", "command", "capabilities", "secrets", "env", "timeout", "max_concurrency", "dir", "description", "count",
-	"requires_env",
+	"requires_env", "provider", "rate", "burst",
 }
 
 // maxCount bounds how many agents one table makes.
@@ -97,7 +97,9 @@ func agentOf(t *table, name, dir string) numbered {
 		Env:            t.variables("env"),
 		RequiresEnv:    t.variables("requires_env"),
 		Timeout:        t.duration("timeout"),
-		MaxConcurrency: t.count("max_concurrency", 1<<20),
+		Provider:       t.text("provider"),
+		MaxConcurrency: t.count("max_concurrency", mostCalls),
+		Rate:           t.rate(),
 		Dir:            dir,
 		Description:    t.text("description"),
 		File:           t.doc.name,

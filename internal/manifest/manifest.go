@@ -33,6 +33,8 @@ type Manifest struct {
 	Limits  runtime.Limits // fields at zero where the manifest says nothing
 	State   State
 	Run     Run
+
+	Providers []Provider // by name, in byte order
 }
 
 // Project is the table [project].
@@ -58,7 +60,9 @@ type Agent struct {
 	RequiresEnv    []string        // environment variables without which there is no such agent here
 	Env            []string        // environment variables passed to the agent's process
 	Timeout        time.Duration   // of a call that states none; zero means none
+	Provider       string          // whom it asks: one of the manifest's; "" when not given
 	MaxConcurrency int             // calls at a time; zero means as many as come
+	Rate           Rate            // at which calls begin
 	Dir            string          // working directory, absolute
 	Description    string          // for people
 	Config         runtime.Payload // the agent's own settings: all other keys, a JSON object
@@ -153,9 +157,11 @@ func Parse(name string, text []byte) (*Manifest, error) {
 	}
 	m := &Manifest{Path: name, Dir: filepath.Dir(name)}
 	top := doc.top()
-	top.only("project", "agents", "limits", "state", "run")
+	top.only("project", "agents", "providers", "limits", "state", "run")
 	m.Project = projectOf(top.table("project"))
 	m.Agents = agentsOf(top.table("agents"), m.Dir)
+	m.Providers = providersOf(top.table("providers"))
+	m.providersThere(top.table("agents"))
 	m.Limits = limitsOf(top.table("limits"))
 	m.State = stateOf(top.table("state"), m.Dir)
 	m.Run = runOf(top.table("run"))

@@ -170,7 +170,7 @@ func TestProblemsHaveTheirPlaceAndTheNextStep(t *testing.T) {
 		"unknown table":           {"[agent.a]\nuse = \"x\"\n", Pos{1, 2}, "did you mean agents?"},
 		"unknown key":             {"[state]\n  dri = \"x\"\n", Pos{2, 3}, "did you mean dir?"},
 		"unknown, unlike any":     {"[project]\nflavour = 1\n", Pos{2, 1}, "known here: name, description, main"},
-		"unknown at the top":      {"model = \"x\"\n", Pos{1, 1}, "known here: project, agents, limits, state, run"},
+		"unknown at the top":      {"model = \"x\"\n", Pos{1, 1}, "known here: project, agents, providers, limits, state, run"},
 		"unknown limit":           {"[limits]\nstep = 1\n", Pos{2, 1}, "did you mean steps?"},
 		"limit below one":         {"[limits]\nsteps = 0\n", Pos{2, 1}, "steps = 5_000"},
 		"limit with a wrong unit": {"[limits]\nsteps = \"5MiB\"\n", Pos{2, 1}, "steps = 5_000"},

@@ -289,7 +289,7 @@ func (s *session) crashed(c runtime.Call, err error) *runtime.Error {
 		Agent: c.Agent, Problem: fmt.Sprintf("ended in mid-call (%s)", s.inst.runner.state), Stderr: s.inst.lastWords(),
 	}
 	return &runtime.Error{
-		Code: runtime.Unavailable, Retryable: true, Agent: c.Agent, Message: e.Error(), Cause: err,
+		Code: runtime.Unavailable, Retryable: true, Agent: c.Agent, Message: e.Error(), Cause: exitError{err},
 		Hint: "it is started again for the next call; retry=1 in ask() repeats this one",
 	}
 }

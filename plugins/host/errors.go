@@ -43,6 +43,17 @@ func (e *StartError) Error() string {
 
 func (e *StartError) Unwrap() error { return e.Cause }
 
+// OfProcess says that the trouble is with the agent's process on this machine, not with somebody whom the agent asks.
+func (e *StartError) OfProcess() bool { return true }
+
+// exitError is what a call fails with whose process ended.
+type exitError struct{ error }
+
+// OfProcess says that the trouble is with the agent's process on this machine.
+func (exitError) OfProcess() bool { return true }
+
+func (e exitError) Unwrap() error { return e.error }
+
 // forCall is the error as a call sees it that found its agent not running.
 func (e *StartError) forCall() *runtime.Error {
 	var b strings.Builder

@@ -8,7 +8,8 @@
 // What happens to a process that fails:
 //
 //   - it exits: its calls in flight end as unavailable (retryable), and the next call starts it again after a pause that
-//     grows from 100 ms to 30 s; after 5 exits within a minute it is not started again for 30 s.
+//     grows from 100 ms to 30 s; after 5 exits within a minute it is not started again for 30 s,
+//     by this host nor, where there is a Memory, by another.
 //   - it ignores the end of a call's context: the call returns at once all the same. After 2 s the process is pinged; only if
 //     that fails too is it killed, because other sessions may be at work in it.
 //   - it hangs while calls without a timeout run: it is pinged every 15 s and killed after two failures in a row.
@@ -47,6 +48,8 @@ type Options struct {
 	TempDir      string                           // for sockets and blobs; "" means the system's
 	ArtifactDir  string                           // where artifacts are kept; "" means until Close
 
+	// Memory keeps what hosts after this one should know of processes that ended. Nil keeps nothing.
+	Memory Memory
 	// Trace gives the W3C traceparent of a call; nil or "" means none.
 	Trace func(ctx context.Context) string
 }
@@ -64,6 +67,14 @@ type AgentConfig struct {
 	MaxConcurrency int           // calls at a time; zero means as many as the agent itself allows
 	Idempotent     bool          // the project vouches that calls may be repeated
 	Dir            string        // where the agent works and Command is looked up; "" means the current directory
+}
+
+// Memory keeps a short text by key, for all hosts on this machine.
+type Memory interface {
+	// Recall gives what is kept, nil when that is nothing.
+	Recall(key string) []byte
+	// Change makes a new text of the old one while nobody else does.
+	Change(key string, change func(old []byte) []byte)
 }
 
 // InProcessAgent is an agent without a process. Call must return soon after ctx ends. One that has a method Instant() bool that

@@ -21,9 +21,10 @@ const (
 
 // process is a command that serves sessions. It runs as one instance at a time, and starts a new one when that has ended.
 type process struct {
-	host *Host
-	cmd  command
-	now  func() time.Time
+	host   *Host
+	cmd    command
+	now    func() time.Time
+	memory Memory // may be nil
 
 	mu        sync.Mutex
 	cur       *instance // nil when none was started or the last one failed to
@@ -31,6 +32,7 @@ type process struct {
 	exits     []time.Time // within breakerWindow, oldest first
 	notBefore time.Time
 	last      string // what the last exit was
+	recalled  bool   // what other hosts saw is known
 	closed    bool
 }
 
@@ -42,7 +44,7 @@ type startup struct {
 }
 
 func newProcess(h *Host, c command) *process {
-	return &process{host: h, cmd: c, now: time.Now}
+	return &process{host: h, cmd: c, now: time.Now, memory: h.opts.Memory}
 }
 
 // instance gives the running instance, or starts one. The start goes on when ctx ends, for those who also wait.
@@ -72,6 +74,7 @@ func (p *process) join() (*startup, *instance, error) {
 	case p.starting != nil:
 		return p.starting, nil, nil
 	}
+	p.recall()
 	p.forgetExits()
 	pause := p.notBefore.Sub(p.now())
 	if pause > patience {
@@ -138,6 +141,18 @@ func (p *process) ended() {
 
 // exited counts an exit and sets the time before which there is no new start.
 func (p *process) exited(how string) {
+	if p.memory != nil {
+		p.memory.Change(p.memoryKey(), func(old []byte) []byte {
+			p.remember(old)
+			p.count(how)
+			return p.book()
+		})
+		return
+	}
+	p.count(how)
+}
+
+func (p *process) count(how string) {
 	p.forgetExits()
 	p.exits = append(p.exits, p.now())
 	p.last = how

@@ -127,12 +127,15 @@ func (o *Options) subject(ctx context.Context, p *project.Project) (*subject, er
 	if err := p.Missing(); err != nil {
 		return nil, err
 	}
-	h := host.New(project.HostOptions(o.App, p.Manifest))
+	opts := project.HostOptions(o.App, p.Manifest)
+	limits := project.Limits(o.App, opts.Log)
+	opts.Memory = limits
+	h := host.New(opts)
 	return &subject{
 		host:  h,
 		names: p.Agents(),
 		run:   local.Run{Program: prog, Inputs: inputs, Config: runtime.Config{Limits: bounds.Limits, Seed: o.Seed}},
-		eng:   &local.Engine{Agents: h, Budget: bounds.Budget, Open: p.Loaded.Open},
+		eng:   &local.Engine{Agents: limits.Agents(h, project.LimitsOf(o.App, p.Manifest)), Budget: bounds.Budget, Open: p.Loaded.Open},
 	}, nil
 }
 

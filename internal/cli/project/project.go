@@ -136,6 +136,11 @@ func WithAgents(app *cli.App, m *manifest.Manifest, agentsFile string) (*manifes
 	if err != nil {
 		return nil, cli.Usagef("give the path of a TOML file with [agents.NAME] tables", "--agents: %v", err)
 	}
+	for i := range agents {
+		if problem, hint := m.MissingProvider(agents[i].Name, agents[i].Provider); problem != "" {
+			return nil, cli.Usagef(hint+" to "+manifest.FileName, "--agents: %s", problem)
+		}
+	}
 	return m.WithAgents(agents), nil
 }
 

@@ -41,8 +41,10 @@ func (p *project) agents(file string) (*Real, error) {
 	}
 	opts := cliproject.HostOptions(p.app, m)
 	opts.Log = slog.New(slog.NewTextHandler(p.app.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	limits := cliproject.Limits(p.app, opts.Log)
+	opts.Memory = limits
 	h := host.New(opts)
-	r := &Real{Agents: realAgents{h}}
+	r := &Real{Agents: realAgents{limits.Agents(h, cliproject.LimitsOf(p.app, m))}}
 	for i := range m.Agents {
 		for _, name := range cliproject.Secrets(p.app, &m.Agents[i]) {
 			r.Secrets = append(r.Secrets, patterntest.Secret{Name: name, Value: p.app.Getenv(name)})
@@ -64,10 +66,10 @@ func (p *project) close() {
 }
 
 // realAgents are those of a host. That one cannot be started, or needs a person, ends the test: nothing of the sort is to be recorded as an answer.
-type realAgents struct{ *host.Host }
+type realAgents struct{ patterntest.Agents }
 
 func (r realAgents) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
-	a, err := r.Host.Call(ctx, c)
+	a, err := r.Agents.Call(ctx, c)
 	if e, ok := errors.AsType[*host.StartError](err); ok {
 		return a, e
 	}
