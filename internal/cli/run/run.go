@@ -17,6 +17,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/keep"
 	"github.com/parallax-run/parallax/internal/cli/project"
 	"github.com/parallax-run/parallax/internal/cli/screen"
+	"github.com/parallax-run/parallax/internal/limiter"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/trace"
@@ -220,7 +221,7 @@ func (o *Options) Execute(ctx context.Context, p *project.Project, j *Job) error
 	defer sinks.close()
 	defer context.AfterFunc(ctx, sinks.screen.Calm)()
 	who := o.person(sinks.screen)
-	h := o.host(p, sinks.screen, who)
+	h, agents := o.host(p, sinks.screen, who)
 	defer h.Close()
 	if err := h.Start(ctx, p.Agents()...); err != nil {
 		if ctx.Err() != nil {
@@ -233,7 +234,7 @@ func (o *Options) Execute(ctx context.Context, p *project.Project, j *Job) error
 			ID: o.ID, Program: p.Loaded.Program, Inputs: j.Inputs, Config: runtime.Config{Limits: j.Bounds.Limits, Seed: o.Seed},
 		},
 		engine: &local.Engine{
-			Agents: traces.Agents(h), Signals: &local.Signals{}, Budget: j.Bounds.Budget, Open: p.Loaded.Open, Watch: sinks.watch, Emit: sinks.emit(),
+			Agents: traces.Agents(agents), Signals: &local.Signals{}, Budget: j.Bounds.Budget, Open: p.Loaded.Open, Watch: sinks.watch, Emit: sinks.emit(),
 			Retell: traces != nil,
 		},
 		timeout: j.Timeout,
@@ -272,14 +273,18 @@ func tookLonger(d time.Duration) *runtime.Error {
 	return late
 }
 
-func (o *Options) host(p *project.Project, s *screen.Screen, who *asker) *host.Host {
+// host makes the agents, and the way to call them within their limits.
+func (o *Options) host(p *project.Project, s *screen.Screen, who *asker) (*host.Host, limiter.Agents) {
 	opts := project.HostOptions(o.App, p.Manifest)
 	opts.Log = slog.New(slog.NewTextHandler(s.Lines(), &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: noTime}))
 	if who != nil {
 		opts.Ask = who.Answer
 	}
 	opts.Trace = trace.Parent
-	return host.New(opts)
+	limits := project.Limits(o.App, opts.Log)
+	opts.Memory = limits
+	h := host.New(opts)
+	return h, limits.Agents(h, project.LimitsOf(o.App, p.Manifest))
 }
 
 // noTime leaves out the time of a log line: the screen gives one where it is wanted.
