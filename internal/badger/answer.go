@@ -51,6 +51,8 @@ func (d *disk) write1(by *holder, r *request, a *answer) *job {
 		return d.deliver(r)
 	case opAck:
 		return d.ack(r)
+	case opKeepAnswer:
+		return d.keepAnswer(r)
 	case opImport:
 		if r.First || !r.Last && len(r.Items) == 0 {
 			return nil
@@ -79,6 +81,8 @@ func (d *disk) look(by *holder, r *request, a *answer) error {
 		return d.read(func(txn *badger.Txn) error { return d.list(txn, &r.Filter, a) })
 	case opFacts:
 		return d.read(func(txn *badger.Txn) error { return facts(txn, r, a) })
+	case opAnswer:
+		return d.answer(r, a)
 	case opDamage:
 		a.Damage = d.damage
 		return nil

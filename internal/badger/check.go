@@ -226,7 +226,7 @@ func (e *examination) texts() (damages []Damage) {
 			e.lose(runOf([]byte(key)), "a text that it needs is lost")
 		}
 	}
-	return damages
+	return append(damages, e.spoiledAnswers()...)
 }
 
 // mend writes what can be read to a new database.

@@ -19,18 +19,24 @@ type Retention struct {
 	MaxAge   time.Duration // since they ended
 	MaxBytes int64         // of all records, facts and texts together
 	MaxRuns  int           // that have ended
-	DryRun   bool          // says what would go, and removes nothing
+
+	AnswerAge   time.Duration // of kept answers, since they were last used, a day more or less
+	AnswerBytes int64         // of all kept answers together; those go first that were used longest ago
+	AllAnswers  bool          // all of them go
+
+	DryRun bool // says what would go, and removes nothing
 }
 
 // Freed is what gc did.
 type Freed struct {
-	Runs  int
-	IDs   []string // of these runs, oldest first
-	Blobs int
-	Bytes int64 // by which the store got smaller on the disk; of a dry run those of the runs and their texts
+	Runs    int
+	IDs     []string // of these runs, oldest first
+	Answers int      // kept for calls to come
+	Blobs   int
+	Bytes   int64 // by which the store got smaller on the disk; of a dry run those of the runs and their texts
 }
 
-// GC removes ended runs that are beyond the bounds, oldest first, then the texts that no run needs, and gives the room back to the disk.
+// GC removes ended runs and kept answers that are beyond the bounds, oldest first, then the texts that nothing needs, and gives the room back to the disk.
 func (s *Store) GC(p Retention) (Freed, error) {
 	a, err := s.ask(&request{Op: opGC, Policy: p})
 	if err != nil {
@@ -70,6 +76,9 @@ func (d *disk) gc(p Retention, freed *Freed) error {
 			free[digest] = later(free[digest], r.ended)
 		}
 	}
+	if err := d.forget(p, free, freed); err != nil {
+		return err
+	}
 	if err := d.sweepBlobs(free, freed); err != nil {
 		return err
 	}
@@ -79,15 +88,16 @@ func (d *disk) gc(p Retention, freed *Freed) error {
 	return err
 }
 
-// foresee says which runs gc would remove.
+// foresee says what gc would remove.
 func (d *disk) foresee(p Retention, freed *Freed) error {
 	ended, total, err := d.census()
 	going, left := excess(ended, total, p)
 	for _, r := range going {
 		freed.IDs = append(freed.IDs, r.id)
 	}
-	freed.Runs, freed.Bytes = len(going), total-left
-	return err
+	answers, size, lost := d.surplus(p)
+	freed.Runs, freed.Answers, freed.Bytes = len(going), len(answers), total-left+size
+	return errorsOr(err, lost)
 }
 
 func later(a, b time.Time) time.Time {
@@ -233,14 +243,20 @@ func (d *disk) sweepBlobs(free map[string]time.Time, freed *Freed) error {
 	return errorsOr(err, again)
 }
 
-// needed are the texts that runs need.
+// needed are the texts that runs and kept answers need.
 func (d *disk) needed() (map[string]bool, error) {
 	need := make(map[string]bool)
 	err := d.read(func(txn *badger.Txn) error {
-		return each(txn, []byte{blobKey, 0}, false, func(k, _ []byte) error {
+		err := each(txn, []byte{blobKey, 0}, false, func(k, _ []byte) error {
 			need[string(k[bytes.LastIndexByte(k, 0)+1:])] = true
 			return nil
 		})
+		return errorsOr(err, each(txn, []byte{answerKey, 0}, true, func(_, v []byte) error {
+			for _, digest := range digestsIn(v) {
+				need[digest] = true
+			}
+			return nil
+		}))
 	})
 	return need, err
 }

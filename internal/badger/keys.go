@@ -16,6 +16,8 @@ const (
 	tokenKey   = 't' // run, token of a message -> its seq
 	countKey   = 'c' // run -> number of the last message
 	removedKey = 'x' // run -> who imports it, or nothing: its keys are to be deleted
+	answerKey  = 'a' // key of an answer in hexadecimal -> the answer
+	usedKey    = 'u' // key of an answer -> when it was last used, about
 	baseLetter = 'n' // what is added to the time of the database
 )
 

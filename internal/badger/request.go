@@ -26,13 +26,15 @@ const (
 	opWatch  // a stream of changes
 	opInbox  // a stream of messages
 	opGC
-	opImport // Items; First and Last
+	opImport     // Items; First and Last
+	opAnswer     // Items: the key
+	opKeepAnswer // Items
 )
 
 // writes says that it is not for who only reads.
 func (o op) writes() bool {
 	switch o {
-	case opRecord, opRecords, opFacts, opCount, opDamage, opWatch, opInbox:
+	case opRecord, opRecords, opFacts, opCount, opDamage, opWatch, opInbox, opAnswer:
 		return false
 	default:
 		return true

@@ -1,4 +1,4 @@
-// Package badger keeps runs: their facts, records, messages and texts.
+// Package badger keeps runs: their facts, records, messages and texts. It also keeps answers of agents for whoever asks the same later.
 //
 // A store is a directory. One process at a time owns it: it holds the lock, has the database open and serves the store on a socket, through
 // which all other processes go. When the owner ends or dies another of them takes over, and what had not been acknowledged is sent again;
@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parallax-run/parallax/runtime"
@@ -38,10 +39,11 @@ type Options struct {
 
 // Store is a place where runs are kept. Its methods may be called from any goroutine.
 type Store struct {
-	dir   string
-	opts  Options
-	blobs *blobs
-	self  *holder
+	dir     string
+	opts    Options
+	blobs   *blobs
+	self    *holder
+	answers atomic.Bool // some were kept
 
 	ctx    context.Context //nolint:containedctx // ends with the store, for what it does on its own
 	cancel context.CancelFunc

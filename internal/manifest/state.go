@@ -12,11 +12,17 @@ type State struct {
 	Dir       string        // where runs are kept, absolute; "" keeps nothing
 	KeepFor   time.Duration // how long a run stays after its end; zero means until it is removed
 	KeepBytes int64         // what all that is kept may take on the disk; zero sets no bound
+
+	CacheFor   time.Duration // how long an answer stays that nobody uses; zero leaves it to the program, as here:
+	CacheBytes int64         // what answers for later calls may take on the disk
 }
 
 func stateOf(t *table, dir string) State {
-	t.only("dir", "keep_for", "keep_bytes")
-	return State{Dir: below(dir, t.text("dir")), KeepFor: t.span("keep_for"), KeepBytes: t.size("keep_bytes")}
+	t.only("dir", "keep_for", "keep_bytes", "cache_for", "cache_bytes")
+	return State{
+		Dir: below(dir, t.text("dir")), KeepFor: t.span("keep_for"), KeepBytes: t.size("keep_bytes"),
+		CacheFor: t.span("cache_for"), CacheBytes: t.size("cache_bytes"),
+	}
 }
 
 // span gives a time that may be as long as years, zero when it is not there.

@@ -11,6 +11,7 @@ func TestAManifestSaysHowLongRunsStay(t *testing.T) {
 	t.Parallel()
 	m := parsed(t, "[state]\ndir = \"kept\"\nkeep_for = \"30d\"\nkeep_bytes = \"1GiB\"\n")
 	require.Equal(t, State{Dir: "/p/kept", KeepFor: 30 * 24 * time.Hour, KeepBytes: 1 << 30}, m.State)
+	require.Equal(t, State{CacheFor: 12 * time.Hour, CacheBytes: 64 << 20}, parsed(t, "[state]\ncache_for = \"12h\"\ncache_bytes = \"64MiB\"\n").State)
 	require.Equal(t, State{KeepBytes: 5000}, parsed(t, "[state]\nkeep_bytes = 5_000\n").State)
 	for text, want := range map[string]string{
 		"keep_for = 30":           `keep_for is 30, want a time span above zero`,

@@ -10,7 +10,9 @@ import (
 
 	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli/keep"
+	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/runtime"
 )
 
 func TestOldRunsAreCollectedOnceADay(t *testing.T) {
@@ -44,4 +46,25 @@ func TestOldRunsAreCollectedOnceADay(t *testing.T) {
 	old("b")
 	require.NoError(t, keep.Tidy(s, m))
 	require.Equal(t, 1, left(), "it was done within a day")
+}
+
+// TestAnswersAreCollectedToo though the project does not say how long runs stay.
+func TestAnswersAreCollectedToo(t *testing.T) {
+	t.Parallel()
+	s, err := badger.Open(t.TempDir(), badger.Options{})
+	require.NoError(t, err)
+	defer s.Close()
+	m := &manifest.Manifest{State: manifest.State{CacheBytes: 1}}
+	answers := keep.Answers{Store: s}
+	q := local.Question{1}
+	answers.Put(q, local.Kept{At: time.Unix(1, 0).UTC(), Answer: runtime.Payload("1")})
+	k, ok := answers.Get(q)
+	require.True(t, ok)
+	require.Equal(t, local.Kept{At: time.Unix(1, 0).UTC(), Answer: runtime.Payload("1")}, k)
+	require.NoError(t, keep.Tidy(s, m))
+	mark := filepath.Join(s.Dir(), "collected")
+	require.NoError(t, os.Chtimes(mark, time.Time{}, time.Now().Add(-25*time.Hour)))
+	require.NoError(t, keep.Tidy(s, m))
+	_, ok = answers.Get(q)
+	require.False(t, ok)
 }

@@ -19,6 +19,7 @@ type gcOptions struct {
 	age    span.Value
 	bytes  span.Bytes
 	runs   int
+	cache  bool
 	dryRun bool
 }
 
@@ -30,7 +31,10 @@ func NewGCCmd(app *cli.App) *cobra.Command {
 		Short: "Remove old runs and give their room back to the disk",
 		Long: `Remove runs that ended long ago, or as many of the oldest as it takes to come below a size, and what no run needs any more. Runs that go on,
 are suspended or lost stay. keep_for and keep_bytes under [state] of parallax.toml say what stays unless the flags do; where nothing says so,
-no run is removed. What is left of removed ones always goes.`,
+no run is removed. What is left of removed ones always goes.
+
+Answers that are kept for ask(cache=...) go when nobody used them for 30 days, or cache_for, and the oldest until all take no more than 256 MiB,
+or cache_bytes; with --cache all of them go.`,
 		Example: "  parallax gc --max-age 30d --dry-run\n  parallax gc --max-bytes 1GiB",
 		Args:    cli.Args(0, 0, "no arguments"),
 		RunE:    func(*cobra.Command, []string) error { return o.gc() },
@@ -39,6 +43,7 @@ no run is removed. What is left of removed ones always goes.`,
 	f.Var(&o.age, "max-age", "remove runs that ended longer ago than this `time`, such as 30d")
 	f.Var(&o.bytes, "max-bytes", "remove the oldest until all that is kept takes no more than this `size`, such as 1GiB")
 	f.IntVar(&o.runs, "max-runs", 0, "remove the oldest until no more than `N` are left that have ended")
+	f.BoolVar(&o.cache, "cache", false, "remove all answers that are kept for ask(cache=...)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be removed, and remove nothing")
 	f.BoolVar(&o.JSON, "json", false, "print one line of JSON")
 	o.Keep.Flags(f)
@@ -47,10 +52,11 @@ no run is removed. What is left of removed ones always goes.`,
 
 // collected is what gc prints as JSON.
 type collected struct {
-	Runs   []string `json:"runs"` // that were removed, or would be
-	Blobs  int      `json:"blobs"`
-	Bytes  int64    `json:"bytes"` // by which the store got smaller on the disk
-	DryRun bool     `json:"dry_run,omitempty"`
+	Runs    []string `json:"runs"` // that were removed, or would be
+	Answers int      `json:"answers,omitempty"`
+	Blobs   int      `json:"blobs"`
+	Bytes   int64    `json:"bytes"` // by which the store got smaller on the disk
+	DryRun  bool     `json:"dry_run,omitempty"`
 }
 
 func (o *gcOptions) gc() error {
@@ -85,15 +91,16 @@ func (o *gcOptions) policy() (badger.Retention, error) {
 	}
 	p := keep.Retention(m)
 	if o.age > 0 || o.bytes > 0 || o.runs > 0 {
-		p = badger.Retention{MaxAge: o.age.Duration(), MaxBytes: int64(o.bytes), MaxRuns: o.runs}
+		p.MaxAge, p.MaxBytes, p.MaxRuns = o.age.Duration(), int64(o.bytes), o.runs
 	}
+	p.AllAnswers = o.cache
 	p.DryRun = o.dryRun
 	return p, nil
 }
 
 func (o *gcOptions) tell(p badger.Retention, freed badger.Freed) error {
 	if o.JSON {
-		return cli.JSON(o.App, collected{append([]string{}, freed.IDs...), freed.Blobs, freed.Bytes, p.DryRun})
+		return cli.JSON(o.App, collected{append([]string{}, freed.IDs...), freed.Answers, freed.Blobs, freed.Bytes, p.DryRun})
 	}
 	verb := "removed"
 	if p.DryRun {
@@ -104,12 +111,16 @@ func (o *gcOptions) tell(p badger.Retention, freed badger.Freed) error {
 			return err
 		}
 	}
-	if p.DryRun {
-		fmt.Fprintf(o.App.Err, "would remove %s of %s\n", many(freed.Runs, "run"), span.Text(freed.Bytes))
-	} else {
-		fmt.Fprintf(o.App.Err, "removed %s and %s, freed %s\n", many(freed.Runs, "run"), many(freed.Blobs, "text"), span.Text(freed.Bytes))
+	what := many(freed.Runs, "run")
+	if freed.Answers > 0 {
+		what += ", " + many(freed.Answers, "kept answer")
 	}
-	if p.MaxAge == 0 && p.MaxBytes == 0 && p.MaxRuns == 0 {
+	if p.DryRun {
+		fmt.Fprintf(o.App.Err, "would remove %s of %s\n", what, span.Text(freed.Bytes))
+	} else {
+		fmt.Fprintf(o.App.Err, "removed %s and %s, freed %s\n", what, many(freed.Blobs, "text"), span.Text(freed.Bytes))
+	}
+	if !p.AllAnswers && p.MaxAge == 0 && p.MaxBytes == 0 && p.MaxRuns == 0 {
 		fmt.Fprintln(o.App.Err, "nothing says how long runs stay: give --max-age, --max-bytes or --max-runs, or set keep_for under [state]")
 	}
 	return nil

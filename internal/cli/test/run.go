@@ -74,7 +74,7 @@ func (r *Runner) run(ctx context.Context, s *patterntest.Suite, w *patterntest.W
 	var signals local.Signals
 	signals.Close()
 	w.Send = signals.Send
-	eng := &local.Engine{Agents: w, People: w, Signals: &signals, Open: s.Loaded.Open, Emit: w.Event}
+	eng := &local.Engine{Agents: w, People: w, Signals: &signals, Open: s.Loaded.Open, Emit: w.Event, Cache: &local.Memory{}}
 	test := local.Run{ID: "test", Program: prog}
 	if r.limits != nil {
 		test.Config.Limits = r.limits(test.Config.Limits)

@@ -1,0 +1,26 @@
+package keep
+
+import (
+	"time"
+
+	"github.com/parallax-run/parallax/internal/badger"
+	"github.com/parallax-run/parallax/internal/local"
+)
+
+// Bounds of kept answers where the project sets none.
+const (
+	answersFor   = 30 * 24 * time.Hour
+	answersBytes = 256 << 20
+)
+
+// Answers is a store as the cache of a run. A store in trouble has none: the run sees that trouble when it keeps its own facts.
+type Answers struct{ Store *badger.Store }
+
+// Get implements local.Cache.
+func (a Answers) Get(q local.Question) (local.Kept, bool) {
+	text, at, err := a.Store.Answer(q)
+	return local.Kept{At: at, Answer: text}, err == nil
+}
+
+// Put implements local.Cache.
+func (a Answers) Put(q local.Question, k local.Kept) { _ = a.Store.KeepAnswer(q, k.At, k.Answer) }
