@@ -185,7 +185,7 @@ func (n *Node) spread() {
 
 // total adds up calls and usage.
 func (n *Node) total() {
-	if n.Kind == Agent {
+	if n.called() {
 		n.Calls = 1
 	}
 	for _, c := range n.Children {

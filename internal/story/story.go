@@ -37,7 +37,7 @@ type Head struct {
 	Error   *runtime.Error
 	Why     string // of a suspension
 	Usage   runtime.Usage
-	Calls   int // attempts at agent calls
+	Calls   int // agent calls, as Meter counts them
 }
 
 // Kept is one run as it is kept.

@@ -66,15 +66,20 @@ type Waiting struct {
 	Context runtime.Payload `json:"context,omitempty"`
 }
 
-// Approvals gives what a family that has not ended waits for people to decide, in the order of the script.
-func Approvals(family []Member) []Waiting {
-	root := family[0].Run
+// told is the story of a family that has not ended.
+func told(family []Member) *story.Run {
 	kept := make([]story.Kept, len(family))
 	for i, m := range family {
 		kept[i] = story.Kept{Head: story.Head{ID: m.Run, Status: story.Running}, Facts: m.Facts}
 	}
+	return story.Tell(kept[0], kept[1:]...)
+}
+
+// Approvals gives what a family that has not ended waits for people to decide, in the order of the script.
+func Approvals(family []Member) []Waiting {
+	root := family[0].Run
 	list := []Waiting{}
-	story.Tell(kept[0], kept[1:]...).Root.Walk(func(n *story.Node, _ int) bool {
+	told(family).Root.Walk(func(n *story.Node, _ int) bool {
 		if n.Kind == story.Approval && n.Status == story.Waiting {
 			r, at := asked(n.Asked), n.Addr.String()
 			list = append(list, Waiting{
@@ -108,6 +113,12 @@ func Signals(family []Member) map[Taken]int {
 		}
 	}
 	return taken
+}
+
+// took is what a family took so far, as its story tells it.
+func took(family []Member) story.Meter {
+	root := told(family).Root
+	return story.Meter{Calls: root.Calls, Usage: root.Usage}
 }
 
 func (m *Member) done() map[runtime.Address]*runtime.Fact {

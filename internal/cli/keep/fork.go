@@ -109,13 +109,16 @@ func postponed(family []Member, now time.Time) []Member {
 	return family
 }
 
-// Append adds facts that the run is to have.
-func (s *Session) Append(family []Member) error {
+// Inherit adds facts that the run is to have.
+func (s *Session) Inherit(family []Member) error {
 	for _, m := range family {
 		if err := s.Lease.Append(m.Run, m.Facts...); err != nil {
 			return err
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.meter = took(family)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/internal/story"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -20,6 +21,39 @@ type Session struct {
 
 	taken map[Taken]int // signals that the run took in its earlier lives
 	again bool          // it had earlier lives, or messages were sent before it began
+
+	mu    sync.Mutex
+	meter story.Meter // of what the run took in all its lives
+}
+
+// Append implements local.Keeper.
+func (s *Session) Append(run string, facts ...runtime.Fact) error {
+	s.count(facts)
+	return s.Lease.Append(run, facts...)
+}
+
+// Note implements local.Keeper.
+func (s *Session) Note(run string, facts ...runtime.Fact) {
+	s.count(facts)
+	s.Lease.Note(run, facts...)
+}
+
+// Load implements local.Keeper.
+func (s *Session) Load(run string) ([]runtime.Fact, error) { return s.Lease.Load(run) }
+
+func (s *Session) count(facts []runtime.Fact) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range facts {
+		s.meter.See(&facts[i])
+	}
+}
+
+// Took is what the run took in all its lives.
+func (s *Session) Took() story.Meter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.meter
 }
 
 // Begin makes the record of a new run, with signals that it is to find, and takes it.
@@ -54,7 +88,7 @@ func Resume(s *badger.Store, id string) (*Session, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.Release())
 	}
-	return &Session{ID: id, Store: s, Lease: l, taken: Signals(family), again: true}, nil
+	return &Session{ID: id, Store: s, Lease: l, taken: Signals(family), again: true, meter: took(family)}, nil
 }
 
 // Take takes a run to end it, without going on with it. The errors are those of Resume.
@@ -63,7 +97,11 @@ func Take(s *badger.Store, id string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{ID: id, Store: s, Lease: l}, nil
+	family, err := Family(s, id)
+	if err != nil {
+		return nil, errors.Join(err, l.Release())
+	}
+	return &Session{ID: id, Store: s, Lease: l, meter: took(family)}, nil
 }
 
 // Signal is a signal to a run.
@@ -155,16 +193,10 @@ func Cancelled(by runtime.Payload) *runtime.Error {
 	return e
 }
 
-// Took is what a run took in all its lives.
-type Took struct {
-	Calls int
-	Usage runtime.Usage
-}
-
 // End says in the record how the run ended or why it is suspended, and lets others go on with it. The error says that this could not be kept:
 // then the run is suspended.
-func (s *Session) End(result runtime.Payload, err error, took Took) error {
-	status := StatusOf(err)
+func (s *Session) End(result runtime.Payload, err error) error {
+	status, took := StatusOf(err), s.Took()
 	lost := s.Lease.End(func(r *badger.Record) {
 		r.Status, r.Result, r.Calls, r.Usage = status, result, took.Calls, took.Usage
 		r.Error, _ = errors.AsType[*runtime.Error](err)

@@ -103,11 +103,7 @@ func facts(r *story.Run) []fact {
 		add("Took", story.Elapsed(took))
 	}
 	if r.Root.Calls > 0 {
-		text := plural(r.Root.Calls, "call")
-		if r.Calls > r.Root.Calls {
-			text += ", " + plural(r.Calls, "attempt")
-		}
-		add("Agents", text)
+		add("Agents", plural(r.Root.Calls, "call"))
 	}
 	u := r.Root.Usage
 	if u == (runtime.Usage{}) {
@@ -170,7 +166,7 @@ func workers(r *story.Run) []worker {
 			w = &worker{Name: line(cmp.Or(n.Name, "?"), 80)}
 			byName[n.Name] = w
 		}
-		w.Calls++
+		w.Calls += n.Calls
 		if n.Status == story.Failed {
 			w.Failed++
 		}

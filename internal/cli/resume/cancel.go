@@ -112,7 +112,7 @@ func (m *message) cancelIdle(store *badger.Store, r *badger.Record, by runtime.P
 		return errors.Join(err, s.Lease.Release())
 	}
 	r.Holder = 0
-	if err := s.End(nil, keep.Cancelled(by), keep.Took{Calls: r.Calls, Usage: r.Usage}); err != nil {
+	if err := s.End(nil, keep.Cancelled(by)); err != nil {
 		return err
 	}
 	return m.cancelled(r, by)

@@ -230,7 +230,7 @@ func (o *replay) fork(ctx context.Context, store *badger.Store, r *badger.Record
 		if err != nil {
 			return nil, err
 		}
-		return s, s.Append(keep.Before(family, at, o.ID, time.Now()))
+		return s, s.Inherit(keep.Before(family, at, o.ID, time.Now()))
 	}
 	return o.Execute(ctx, p, j)
 }

@@ -48,7 +48,7 @@ func TestARunThatHasJustEndedIsNotCancelled(t *testing.T) {
 	_, err = cancels(t, s, &r)
 	var held *badger.Held
 	require.ErrorAs(t, err, &held)
-	require.NoError(t, other.End(runtime.Payload("1"), nil, keep.Took{Calls: 3}))
+	require.NoError(t, other.End(runtime.Payload("1"), nil))
 
 	_, err = cancels(t, s, &r)
 	require.EqualError(t, err, "run r has ended: done")
@@ -63,7 +63,11 @@ func TestARunThatHasJustBeenCancelledIsNotResumed(t *testing.T) {
 	s, r := suspended(t)
 	other, err := keep.Resume(s, "r")
 	require.NoError(t, err)
-	require.NoError(t, other.End(nil, errors.New("somebody left"), keep.Took{Calls: 3}))
+	asked := runtime.Request(runtime.AgentCall{Agent: "ada", Task: "count"})
+	for n := range 3 {
+		other.Note("r", runtime.Fact{Addr: runtime.Address{N: n + 1}, Kind: runtime.Begun, Attempt: 1, Request: asked, Print: runtime.PrintOf(asked)})
+	}
+	require.NoError(t, other.End(nil, errors.New("somebody left")))
 
 	said, err := cancels(t, s, &r)
 	require.NoError(t, err)
@@ -110,7 +114,7 @@ func TestCancelSaysHowTheRunEnded(t *testing.T) {
 					ended <- nil
 					return
 				}
-				ended <- other.End(c.result, c.end, keep.Took{})
+				ended <- other.End(c.result, c.end)
 			}()
 			var out bytes.Buffer
 			m := &message{app: &cli.App{Out: &out, Err: &out}}

@@ -38,11 +38,21 @@ func (o *Options) finish(s *sinks, result runtime.Payload, err error) error {
 	}
 	switch {
 	case o.JSON:
-		return o.finishJSON(s.screen.Close(), status, exit, result, err)
+		return o.finishJSON(s.tally(), status, exit, result, err)
 	case err != nil || s.stdout:
 		return err
 	}
 	return printResult(o.App.Out, result)
+}
+
+// tally is what the run took: by its record, if there is one, else by what was told of it.
+func (s *sinks) tally() screen.Tally {
+	t := s.screen.Close()
+	if s.took != nil {
+		took := s.took()
+		t.Calls, t.Usage = took.Calls, took.Usage
+	}
+	return t
 }
 
 // Ended prints the result of a run that is over, or the error in which it ended.

@@ -217,7 +217,6 @@ func (o *Options) Execute(ctx context.Context, p *project.Project, j *Job) error
 	if err != nil {
 		return err
 	}
-	sinks.needed = sinks.needed || j.Begin != nil // the record says what the run took
 	defer sinks.close()
 	defer context.AfterFunc(ctx, sinks.screen.Calm)()
 	who := o.person(sinks.screen)
@@ -251,7 +250,8 @@ func (o *Options) Execute(ctx context.Context, p *project.Project, j *Job) error
 	if err != nil {
 		return err
 	}
-	result, err := w.record(ctx, s, sinks.screen.Tally)
+	result, err := w.record(ctx, s)
+	sinks.took = s.Took
 	if keep.StatusOf(err).Final() {
 		traces.Over()
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/events"
 	"github.com/parallax-run/parallax/internal/cli/screen"
+	"github.com/parallax-run/parallax/internal/story"
 	"github.com/parallax-run/parallax/internal/trace"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -20,9 +21,10 @@ type sinks struct {
 	traces *trace.Session // or nil
 	file   *os.File       // behind events, or nil
 	path   string
-	stdout bool // events go to standard output
-	watch  bool // somebody wants to see what agents say before they answer
-	needed bool // somebody wants to be told at all
+	stdout bool               // events go to standard output
+	watch  bool               // somebody wants to see what agents say before they answer
+	needed bool               // somebody wants to be told at all
+	took   func() story.Meter // what a kept run took in all its lives; nil when it is not kept
 }
 
 func (o *Options) sinks(traces *trace.Session) (*sinks, error) {

@@ -10,7 +10,6 @@ import (
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/keep"
 	"github.com/parallax-run/parallax/internal/cli/project"
-	"github.com/parallax-run/parallax/internal/cli/screen"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -35,13 +34,13 @@ func (w *work) do(ctx context.Context, signals []keep.Signal) (runtime.Payload, 
 }
 
 // record runs and keeps what happens. When ctx ends, or its time is up, the run is suspended: what ends it for good is never the clock.
-func (w *work) record(ctx context.Context, s *keep.Session, tally func() screen.Tally) (runtime.Payload, error) {
+func (w *work) record(ctx context.Context, s *keep.Session) (runtime.Payload, error) {
 	running, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
 	defer context.AfterFunc(ctx, func() { stop(&local.Suspension{Why: "it was interrupted"}) })()
 	running, cancel := bound(running, w.timeout, &local.Suspension{Why: fmt.Sprintf("it took longer than %s", w.timeout)})
 	defer cancel()
-	w.engine.Keep, w.engine.Decisions = s.Lease, &local.Decisions{}
+	w.engine.Keep, w.engine.Decisions = s, &local.Decisions{}
 	deaf, err := s.Listen(running, keep.Box{
 		Signals: w.engine.Signals, Decisions: w.engine.Decisions, Stay: w.stay,
 		Cancel: func(why *runtime.Error) { stop(why) },
@@ -51,8 +50,7 @@ func (w *work) record(ctx context.Context, s *keep.Session, tally func() screen.
 		result, err = w.engine.Run(running, w.run)
 		deaf()
 	}
-	t := tally()
-	if lost := s.End(result, err, keep.Took{Calls: t.Calls, Usage: t.Usage}); lost != nil {
+	if lost := s.End(result, err); lost != nil {
 		if _, gone := errors.AsType[*runtime.Error](err); gone || err == nil {
 			result, err = nil, lost
 		}

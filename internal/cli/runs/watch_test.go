@@ -63,7 +63,7 @@ func TestARunThatEndedIsToldFromBeginningToEnd(t *testing.T) {
 	require.Equal(t, cli.Done, o.exit)
 	require.Contains(t, o.stderr, "parallel of 3 branches (3)")
 	require.Contains(t, o.stderr, "fail ada")
-	require.Regexp(t, `✓ done in .*, 2 agents, 5 calls, 5 branches, 1 failed, 60 tokens, \$0\.0075`, o.stderr)
+	require.Regexp(t, `✓ done in .*, 2 agents, 6 calls, 5 branches, 1 failed, 60 tokens, \$0\.0075`, o.stderr)
 }
 
 // ordered gives what branches did in parallel in the order of the branches.

@@ -93,13 +93,6 @@ func (s *Screen) Calm() {
 	}
 }
 
-// Tally gives what the run took so far.
-func (s *Screen) Tally() Tally {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.tally.Tally
-}
-
 // Close ends the showing and gives what the run took. It may be called more than once.
 func (s *Screen) Close() Tally {
 	s.mu.Lock()

@@ -15,7 +15,7 @@ type Tally struct {
 	Started  time.Time
 	Ended    time.Time
 	Branches int
-	Calls    int // answered or failed, attempts of one call together
+	Calls    int // as story.Meter counts them: whatever came of them, attempts of one call together
 	Failed   int // calls
 	Retries  int
 	Usage    runtime.Usage
@@ -67,8 +67,10 @@ func (t *tallier) add(e *runtime.Event) {
 	case runtime.BranchStarted:
 		t.Branches++
 	case runtime.AgentCalled:
-		if key := callKey(e); e.N <= 1 {
-			t.calls[key] = e.At
+		if _, again := t.calls[callKey(e)]; !again {
+			t.calls[callKey(e)] = e.At
+			t.Calls++
+			t.agent(e.Agent).Calls++
 		}
 	case runtime.AgentRetrying:
 		t.Retries++
@@ -93,21 +95,24 @@ func (t *tallier) add(e *runtime.Event) {
 }
 
 func (t *tallier) end(e *runtime.Event) *AgentTally {
-	a := t.Agents[e.Agent]
-	if a == nil {
-		a = &AgentTally{Name: e.Agent}
-		t.Agents[e.Agent] = a
-	}
+	a := t.agent(e.Agent)
 	key := callKey(e)
 	if at, ok := t.calls[key]; ok {
 		a.Time += e.At.Sub(at)
 		delete(t.calls, key)
-		t.Calls++ // one that was refused before anybody was asked is none
-		a.Calls++
 	}
 	if e.Usage != nil {
 		t.Usage.Add(*e.Usage)
 		a.Usage.Add(*e.Usage)
+	}
+	return a
+}
+
+func (t *tallier) agent(name string) *AgentTally {
+	a := t.Agents[name]
+	if a == nil {
+		a = &AgentTally{Name: name}
+		t.Agents[name] = a
 	}
 	return a
 }
