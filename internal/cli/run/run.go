@@ -44,6 +44,7 @@ type Options struct {
 	Seeded    bool // Seed was given
 	ID        string
 
+	Anew bool // no earlier answer will do
 	Keep keep.Options
 	Kept Choice // whether the run is recorded
 	Wait bool   // stay when a person or a signal from elsewhere is needed
@@ -103,6 +104,7 @@ full disk: parallax resume goes on with it, and no agent that has answered is as
 	f.BoolVar(&o.DryRun, "dry-run", false, "list inputs and agents, and call none")
 	f.Uint64Var(&o.Seed, "seed", 0, "`seed` of random() and uuid()")
 	f.StringVar(&o.ID, "id", "", "`name` of the run; else one is made")
+	f.BoolVar(&o.Anew, "no-cache", false, "ask every agent, also where ask(cache=...) would take an earlier answer")
 	f.BoolVar(&kept, "keep", false, "record the run, so that it can be resumed, replayed and looked at; --keep=false does not")
 	f.BoolVar(&o.Wait, "wait", false, "a kept run that needs a person or a signal stays and waits for parallax approve or signal")
 	o.Keep.Flags(f)
@@ -234,7 +236,7 @@ func (o *Options) Execute(ctx context.Context, p *project.Project, j *Job) error
 		},
 		engine: &local.Engine{
 			Agents: traces.Agents(agents), Signals: &local.Signals{}, Budget: j.Bounds.Budget, Open: p.Loaded.Open, Watch: sinks.watch, Emit: sinks.emit(),
-			Retell: traces != nil,
+			Retell: traces != nil, Cache: &local.Memory{}, Anew: o.Anew, Identity: h.Identity,
 		},
 		timeout: j.Timeout,
 		stay:    o.Wait || who != nil,

@@ -41,6 +41,7 @@ func (w *work) record(ctx context.Context, s *keep.Session) (runtime.Payload, er
 	running, cancel := bound(running, w.timeout, &local.Suspension{Why: fmt.Sprintf("it took longer than %s", w.timeout)})
 	defer cancel()
 	w.engine.Keep, w.engine.Decisions = s, &local.Decisions{}
+	w.engine.Cache = keep.Answers{Store: s.Store}
 	deaf, err := s.Listen(running, keep.Box{
 		Signals: w.engine.Signals, Decisions: w.engine.Decisions, Stay: w.stay,
 		Cancel: func(why *runtime.Error) { stop(why) },
@@ -114,5 +115,6 @@ func (o *Options) Begin(store *badger.Store, p *project.Project, j *Job) (*keep.
 		}
 		r.Sources[name] = digest
 	}
-	return keep.Begin(store, r, j.Signals)
+	s, err := keep.Begin(store, r, j.Signals)
+	return s, o.inState(err)
 }
