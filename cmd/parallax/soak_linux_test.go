@@ -15,3 +15,11 @@ func TestSoakOthersEndTheirRunsWhenTheOwnerIsKilled(t *testing.T) {
 	t.Parallel()
 	tortureAll(t, 4, killingOwners(t.TempDir()), func(runs int, _ int64) bool { return runs == 75 })
 }
+
+// TestSoakRunsGoOnWhenThereIsRoomAgain does so with 300 runs, three at a time.
+func TestSoakRunsGoOnWhenThereIsRoomAgain(t *testing.T) {
+	t.Parallel()
+	onSmallDisk(t, func(dir string) {
+		tortureAll(t, 3, fillingUp(dir), func(runs int, _ int64) bool { return runs == 100 })
+	})
+}

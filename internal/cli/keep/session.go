@@ -56,19 +56,20 @@ func (s *Session) Took() story.Meter {
 	return s.meter
 }
 
-// Begin makes the record of a new run, with signals that it is to find, and takes it.
+// Begin makes the record of a new run, with signals that it is to find, and takes it. The error is a *cli.SuspendedError when there was no room for more
+// than the record.
 func Begin(s *badger.Store, r badger.Record, signals []Signal) (*Session, error) {
 	if err := s.Create(r); err != nil {
 		return nil, err
 	}
 	for _, sig := range signals {
 		if err := s.Send(r.ID, badger.Message{Kind: SignalMessage, Name: sig.Name, Value: sig.Value}); err != nil {
-			return nil, err
+			return nil, Stalled(r.ID, err)
 		}
 	}
 	l, err := s.Lease(r.ID)
 	if err != nil {
-		return nil, err
+		return nil, Stalled(r.ID, err)
 	}
 	return &Session{ID: r.ID, Store: s, Lease: l, again: len(signals) > 0}, nil
 }

@@ -39,7 +39,7 @@ The beginning of an id is enough where it is clear which run is meant.`,
 		Args:    cli.Args(1, 1, "one run"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.ID = args[0]
-			return o.Reported(o.resume(cmd.Context()))
+			return o.Reported(o.Stalled(o.resume(cmd.Context())))
 		},
 	}
 	f := cmd.Flags()
