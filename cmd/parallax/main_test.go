@@ -52,6 +52,7 @@ func TestScript(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SDK", sdk)
 			e.Setenv("SELF", self)
+			e.Setenv("HOME", filepath.Join(e.WorkDir, ".home"))
 			for name, value := range toolchain {
 				e.Setenv(name, value)
 			}

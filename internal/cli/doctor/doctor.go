@@ -37,8 +37,9 @@ func NewCmd(app *cli.App) *cobra.Command {
 		Use:   "doctor",
 		Short: "Check this machine and this project",
 		Long: `Check what a run needs: the manifest, the programs and environment variables of the agents, a directory for
-temporary files, the terminal; and the runs that are kept. No agent is started and no secret is shown. Something that is
-wrong ends with exit code 1. With --repair, what can be read of damaged runs is kept, and what cannot is put aside.`,
+temporary files, the terminal; the limits that agents share with other runs; and the runs that are kept. No agent is
+started and no secret is shown. Something that is wrong ends with exit code 1. With --repair, what can be read of
+damaged runs is kept, and what cannot is put aside.`,
 		Example: "  parallax doctor\n  parallax doctor --json\n  parallax doctor --repair",
 		Args:    cli.Args(0, 0, "no arguments"),
 		RunE:    func(*cobra.Command, []string) error { return o.Run() },
@@ -74,6 +75,7 @@ func (o *Options) Run() error {
 	if err == nil {
 		found = append(found, o.main(m)...)
 		found = append(found, o.agents(m)...)
+		found = append(found, o.limits(m)...)
 		found = append(found, o.store(m))
 	}
 	bad := false
