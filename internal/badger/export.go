@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 
 	"github.com/parallax-run/parallax/runtime"
 )
 
 // Export writes a run as one file: its facts and record, those of its child runs, and the texts that they need. Equal runs make equal files,
-// whoever held them and in whatever order their facts were kept.
+// whoever held them, wherever they ran, and in whatever order their facts were kept.
 func (s *Store) Export(w io.Writer, id string) error {
 	return s.export(w, id, func(digest string, f *frameWriter) error {
 		text, err := s.blobs.get(digest)
@@ -95,6 +96,7 @@ func (s *Store) contentsOf(id string, batches []item) (*contents, error) {
 			r.Status = Running
 		}
 		r.Fence = 0
+		r.stripped()
 		if run == id && r.Facts > 0 {
 			r.Facts = n
 		}
@@ -108,6 +110,14 @@ func (s *Store) contentsOf(id string, batches []item) (*contents, error) {
 		}
 	}
 	return c, nil
+}
+
+// stripped takes away what is true on one machine only: where the pattern and its manifest were.
+func (r *Record) stripped() {
+	r.Root, r.Manifest = "", ""
+	if filepath.IsAbs(r.Pattern) {
+		r.Pattern = r.Name
+	}
 }
 
 // children gives the ids of the child runs that have records, those of children too.

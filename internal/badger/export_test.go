@@ -87,6 +87,31 @@ func TestARunTravelsAsOneFile(t *testing.T) {
 	require.ErrorIs(t, to.Export(&back, "nobody"), ErrNotFound)
 }
 
+// TestAFileThatSaysWhereTheRunHadBeenIsTakenWithoutThat is about files of earlier versions.
+func TestAFileThatSaysWhereTheRunHadBeenIsTakenWithoutThat(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	record := func(result string) string {
+		return `{"ID":"r","Name":"p.star","Pattern":"/home/ada/p.star","Root":"/home/ada","Manifest":"/home/ada/parallax.toml","Status":"done","Result":` + result + `}`
+	}
+	file := func(result string) *bytes.Reader {
+		return bytes.NewReader(fileOf(t, nil, []runtime.Fact{done("", 1, "1")}, record(result)))
+	}
+	for range 2 {
+		id, err := s.Import(file(`"MQ=="`))
+		require.NoError(t, err)
+		require.Equal(t, "r", id)
+	}
+	r, err := s.Record("r")
+	require.NoError(t, err)
+	require.Empty(t, r.Root)
+	require.Empty(t, r.Manifest)
+	require.Equal(t, "p.star", r.Pattern)
+	require.Equal(t, runtime.Payload("1"), r.Result)
+	_, err = s.Import(file(`"Mg=="`))
+	require.ErrorIs(t, err, ErrExists)
+}
+
 func TestADamagedFileIsRefusedWhole(t *testing.T) {
 	t.Parallel()
 	from, to := open(t, t.TempDir()), open(t, t.TempDir())

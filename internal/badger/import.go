@@ -56,16 +56,49 @@ func (s *Store) same(id string, f *os.File) error {
 	if err := s.Export(ours, id); err != nil {
 		return err
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	if _, err := io.Copy(theirs, f); err != nil {
+	if err := s.again(theirs, f); err != nil {
 		return err
 	}
 	if !bytes.Equal(ours.Sum(nil), theirs.Sum(nil)) {
 		return fmt.Errorf("run %s: %w, and the one in the file is another; remove it first", id, ErrExists)
 	}
 	return nil
+}
+
+// again writes a file as Export does now: earlier ones said where the run had been.
+func (s *Store) again(w io.Writer, f *os.File) error {
+	out, err := newFrameWriter(w)
+	if err != nil {
+		return err
+	}
+	err = each1(f, func(fr frame) error {
+		switch fr.kind {
+		case frameBlob:
+			return out.frame(fr.kind, fr.value)
+		case frameRecord:
+			if fr.value, err = s.strip(fr.value); err != nil {
+				return err
+			}
+		}
+		return out.named(fr.kind, fr.run, fr.value)
+	})
+	if err != nil {
+		return err
+	}
+	return out.end()
+}
+
+// strip gives a record of a file without what is true on one machine only. One that is too long to stand there itself stays as it is.
+func (s *Store) strip(value []byte) ([]byte, error) {
+	if folded(value) {
+		return value, nil
+	}
+	var k kept
+	if err := json.Unmarshal(value, &k); err != nil {
+		return nil, errFile("%v", err)
+	}
+	k.stripped()
+	return json.Marshal(k)
 }
 
 // take keeps the parts of a file. The run is seen when all of them are there.
@@ -138,6 +171,7 @@ func (s *Store) takeRecord(fr frame, last *request) error {
 		return errFile("%v", err)
 	}
 	r.Fence = 0
+	r.stripped()
 	items, err := s.itemsOf(&r)
 	last.Items = append(last.Items, items...)
 	return err

@@ -17,12 +17,12 @@ type Record struct {
 	Digest        string            // of the load graph
 	ABI, Version  string            // of the language; of the program
 	Sources       map[string]string // file name to digest of its text among the blobs
-	Root          string            // package root at the time, for people and for agents' directories
+	Root          string            // package root at the time, for people and for agents' directories; "" when the run came from elsewhere
 	Inputs        runtime.Payload
 	Seed          uint64
 	Limits        runtime.Limits
 	Budget        runtime.BudgetLimits
-	Manifest      string // path of parallax.toml, or ""
+	Manifest      string // path of parallax.toml, or "" where there was none or the run came from elsewhere
 	Started       time.Time
 	Ended         time.Time
 	Status        Status

@@ -211,6 +211,9 @@ func (o *replay) fork(ctx context.Context, store *badger.Store, r *badger.Record
 	if !ok || !slices.ContainsFunc(family[0].Facts, func(f runtime.Fact) bool { return f.Addr == at && at.N > 0 }) {
 		return cli.Usagef("parallax runs show "+r.ID+" has the addresses", "there is nothing at %q in the record of run %s", o.from, r.ID)
 	}
+	if !o.Quiet && o.against == "" {
+		foreign(o.App, r, p.Manifest)
+	}
 	if err := p.Missing(); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@
 package resume
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ func NewCmd(app *cli.App) *cobra.Command {
 		Use:   "resume RUN",
 		Short: "Go on with a run that was broken off",
 		Long: `Go on with a kept run where it was. Pattern, inputs, seed, limits and budget are those that it began with, whatever has become of the files;
-agents are those of parallax.toml as it is now. Agents that have answered are not asked again; sleeps and deadlines go on from when they began.
+agents are those of parallax.toml as it is now; a run that was imported takes the parallax.toml near the working directory. Agents that have answered are not asked again; sleeps and deadlines go on from when they began.
 The beginning of an id is enough where it is clear which run is meant.`,
 		Example: "  parallax resume 20260504-101112-k2f7qa\n  parallax resume 2026 --json",
 		Args:    cli.Args(1, 1, "one run"),
@@ -87,6 +88,9 @@ func (o *Options) resume(ctx context.Context) error {
 	p, err := Restore(o.App, store, &r, o.Agents)
 	if err != nil {
 		return err
+	}
+	if !o.Quiet {
+		foreign(o.App, &r, p.Manifest)
 	}
 	if err := p.Missing(); err != nil {
 		return err
@@ -147,11 +151,26 @@ func restored(app *cli.App, store *badger.Store, r *badger.Record) (*pattern.Loa
 		}
 		sources[name] = string(text)
 	}
-	return pattern.Restore(sources, r.Name, r.Root, app.Environment(), project.PatternOptions(app))
+	return pattern.Restore(sources, r.Name, cmp.Or(r.Root, app.Dir), app.Environment(), project.PatternOptions(app))
 }
 
-// manifestOf is the manifest of a run as it is now.
+// foreign says of a run that was begun on another machine whose agents it has here.
+func foreign(app *cli.App, r *badger.Record, m *manifest.Manifest) {
+	if r.Root != "" {
+		return
+	}
+	said := ", and there is no parallax.toml near the working directory"
+	if m.Path != "" {
+		said = ": its agents are those of " + cli.Short(app.Dir, m.Path)
+	}
+	fmt.Fprintf(app.Err, "run %s came from elsewhere%s\n", r.ID, said)
+}
+
+// manifestOf is the manifest of a run as it is now, and the one near the working directory for a run that came from elsewhere.
 func manifestOf(app *cli.App, r *badger.Record, agents string) (*manifest.Manifest, error) {
+	if r.Root == "" {
+		return project.Manifest(app, "", agents)
+	}
 	if r.Manifest == "" {
 		m, err := project.WithAgents(app, &manifest.Manifest{Dir: r.Root}, agents)
 		if err != nil {
