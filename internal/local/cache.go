@@ -99,7 +99,7 @@ func (b *branch) earlier(at runtime.Address, c runtime.Call, k Kept) (runtime.Pa
 	b.attempts = c.Attempt // of an earlier life of the run
 	if b.x.Emit != nil {
 		b.emit(runtime.Event{
-			Kind: runtime.AgentAnswered, Addr: at, Agent: c.Agent, Text: c.Task, Value: a.Value, Confidence: a.Confidence, Usage: &a.Usage, Cached: true,
+			Kind: runtime.AgentAnswered, Addr: at, Agent: c.Agent, Text: c.Task, Value: a.Value, Confidence: a.Confidence, Cached: true,
 		})
 	}
 	return a.Payload(), true

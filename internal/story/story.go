@@ -117,6 +117,9 @@ func (n *Node) Took() time.Duration {
 	return n.Ended.Sub(n.Begun)
 }
 
+// Cached says of an agent call that it took an earlier answer, so that nobody was asked.
+func (n *Node) Cached() bool { return n.Answer != nil && n.Answer.Cached }
+
 // Where is the address of an effect, fork or child run, the path of a branch, and "" for a run that is nobody's child.
 func (n *Node) Where() string {
 	switch {

@@ -165,6 +165,9 @@ func (n *Node) facts() []string {
 	if took := n.Took(); took >= time.Millisecond {
 		add(Elapsed(took))
 	}
+	if n.Cached() {
+		add("cached")
+	}
 	if n.Attempt > 1 {
 		add(fmt.Sprintf("%d attempts", n.Attempt))
 	}

@@ -129,6 +129,9 @@ func (t *Tracer) called(x *effect, e *runtime.Event) {
 	case runtime.AgentFailed:
 		t.failed(s, string(e.Error.Code), e.Error.Message)
 	default:
+		if e.Cached {
+			add(s, yes(cached, true))
+		}
 		if e.Confidence != nil {
 			add(s, number(confidence, *e.Confidence))
 		}

@@ -53,6 +53,7 @@ const (
 	runID       = "parallax.run.id"
 	address     = "parallax.address"  // of the effect or fork
 	attempts    = "parallax.attempts" // at a call
+	cached      = "parallax.cached"   // true of a call that took an earlier answer
 	confidence  = "parallax.confidence"
 	cost        = "parallax.cost.microusd" // millionths of a US dollar
 	outcome     = "parallax.outcome"       // outcomeCancelled

@@ -29,7 +29,8 @@ type Line struct {
 	Usage      *runtime.Usage  `json:"usage,omitempty"`
 	Progress   *Progress       `json:"progress,omitempty"`
 	Error      *Error          `json:"error,omitempty"`
-	Past       bool            `json:"past,omitempty"` // it happened before the run was resumed
+	Cached     bool            `json:"cached,omitempty"` // the answer was given before, to a call like this one
+	Past       bool            `json:"past,omitempty"`   // it happened before the run was resumed
 }
 
 // Progress is what an agent says before its answer.
@@ -66,7 +67,7 @@ func Of(e runtime.Event) Line {
 	l := Line{
 		Seq: e.Seq, Time: e.At.UTC().Format(time.RFC3339Nano), Run: e.Run, Kind: string(e.Kind), Branch: string(e.Branch),
 		Name: e.Name, Agent: e.Agent, Text: e.Text, N: e.N, Seconds: e.For.Seconds(), Value: e.Value,
-		Confidence: e.Confidence, Usage: e.Usage, Error: ErrorOf(e.Error), Past: e.Past,
+		Confidence: e.Confidence, Usage: e.Usage, Error: ErrorOf(e.Error), Cached: e.Cached, Past: e.Past,
 	}
 	if e.Past && !e.Then.IsZero() {
 		l.Time = e.Then.UTC().Format(time.RFC3339Nano)

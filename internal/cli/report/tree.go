@@ -130,6 +130,9 @@ func notes(n *story.Node) []string {
 	if n.Place > 0 && n.Status == story.Done {
 		list = append(list, "delivered as number "+number(n.Place))
 	}
+	if n.Cached() {
+		list = append(list, "cached")
+	}
 	if n.Attempt > 1 {
 		list = append(list, plural(n.Attempt, "attempt"))
 	}

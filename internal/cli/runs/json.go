@@ -69,6 +69,7 @@ type node struct {
 	Value      runtime.Payload `json:"value,omitempty"`
 	Confidence *float64        `json:"confidence,omitempty"`
 	Error      *events.Error   `json:"error,omitempty"`
+	Cached     bool            `json:"cached,omitempty"`
 	Attempts   int             `json:"attempts,omitempty"`
 	Branches   int             `json:"branches,omitempty"`
 	Calls      int             `json:"calls,omitempty"`
@@ -90,7 +91,7 @@ func nodeOf(n *story.Node) *node {
 		out.Address = n.Where()
 	}
 	if n.Answer != nil {
-		out.Value, out.Confidence = n.Answer.Value, n.Answer.Confidence
+		out.Value, out.Confidence, out.Cached = n.Answer.Value, n.Answer.Confidence, n.Cached()
 	}
 	for _, c := range n.Children {
 		out.Children = append(out.Children, nodeOf(c))

@@ -179,6 +179,7 @@ func callFacts(n *story.Node) []string {
 		}
 	}
 	add(n.Took() > 0, "%s", story.Elapsed(n.Took()))
+	add(n.Cached(), "cached")
 	add(n.Attempt > 1, "%d attempts", n.Attempt)
 	tokens := n.Usage.InputTokens + n.Usage.OutputTokens
 	add(tokens > 0, "%d tokens", tokens)

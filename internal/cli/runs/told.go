@@ -66,7 +66,10 @@ func (t *teller) done(k *trunk, f *runtime.Fact) {
 	case "agent":
 		e.Kind, e.Agent, e.N, e.Value = runtime.AgentFailed, a.Agent, cmp.Or(f.Attempt, a.attempt), nil
 		if answer, err := runtime.ParseAnswer(f.Outcome); err == nil && f.Err == nil {
-			e.Kind, e.Value, e.Confidence = runtime.AgentAnswered, answer.Value, answer.Confidence
+			e.Kind, e.Value, e.Confidence, e.Cached = runtime.AgentAnswered, answer.Value, answer.Confidence, answer.Cached
+			if e.Cached {
+				e.Text = a.Task
+			}
 		}
 		if f.Usage != (runtime.Usage{}) {
 			e.Usage = &f.Usage

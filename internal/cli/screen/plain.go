@@ -100,6 +100,9 @@ func (n *narrator) passing(e *runtime.Event) string {
 		n.calls[callKey(e)+" "+strconv.Itoa(e.N)] = e.At
 		return "ask " + clean(e.Agent) + quoted(e.Text) + attempt(e.N) + at
 	case runtime.AgentAnswered:
+		if e.Cached {
+			return n.good("ok  ") + clean(e.Agent) + quoted(e.Text) + n.faint(" cached") + n.took(e) + at
+		}
 		return n.good("ok  ") + clean(e.Agent) + n.took(e) + at
 	case runtime.AgentRetrying:
 		delete(n.calls, callKey(e)+" "+strconv.Itoa(e.N))

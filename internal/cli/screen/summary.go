@@ -31,6 +31,9 @@ func (t *Tally) totals() []string {
 	if n := len(t.Agents); n > 0 {
 		parts = append(parts, plural(n, "agent"), plural(t.Calls, "call"))
 	}
+	if t.Cached > 0 {
+		parts = append(parts, number(t.Cached)+" cached")
+	}
 	if t.Branches > 0 {
 		parts = append(parts, plural(t.Branches, "branch"))
 	}

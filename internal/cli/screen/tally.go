@@ -18,6 +18,7 @@ type Tally struct {
 	Calls    int // as story.Meter counts them: whatever came of them, attempts of one call together
 	Failed   int // calls
 	Retries  int
+	Cached   int // earlier answers that were taken: no calls
 	Usage    runtime.Usage
 	Agents   map[string]*AgentTally
 	Failures []Failure // the first maxFailures
@@ -75,7 +76,9 @@ func (t *tallier) add(e *runtime.Event) {
 	case runtime.AgentRetrying:
 		t.Retries++
 	case runtime.AgentAnswered:
-		t.end(e)
+		if t.end(e); e.Cached {
+			t.Cached++
+		}
 	case runtime.AgentFailed:
 		t.end(e).Failed++
 		t.Failed++

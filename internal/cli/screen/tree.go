@@ -74,9 +74,15 @@ func (t *tree) add(e *runtime.Event) {
 			n.detail = "again in " + elapsed(e.For) + ", " + says(e.Error)
 		}
 	case runtime.AgentAnswered:
+		if e.Cached {
+			t.called(e)
+		}
 		if n := t.close(e, done); n != nil {
 			n.detail = before(e)
 			n.extra = metrics(e.Usage, e.Confidence)
+			if e.Cached {
+				n.extra = append([]string{"cached"}, n.extra...)
+			}
 		}
 		t.spent(e.Usage)
 	case runtime.AgentFailed:
