@@ -299,3 +299,44 @@ func TestMemoryIsBounded(t *testing.T) {
 		require.True(t, ok)
 	}
 }
+
+// TestARunThatTakesEarlierAnswersGoesOnBehindEveryFact: whatever was recorded when the host died, the answers are the same, and an answer that was
+// kept is not asked for again.
+func TestARunThatTakesEarlierAnswersGoesOnBehindEveryFact(t *testing.T) {
+	t.Parallel()
+	p := compiled(t, `
+def ask(n):
+    return agent("a").ask("x%d after %dms" % (n % 3, 1 + n), cache=True).value
+def main():
+    side = parallel(ask, range(6), limit=4).values
+    return side + [ask(n % 2) for n in range(4)]
+`)
+	for kill := range 40 {
+		synctest.Test(t, func(t *testing.T) {
+			book, o, cache := &notebook{}, newOffice(), &local.Memory{}
+			live := func(facts int) (runtime.Payload, error) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				book.kill, book.left = cancel, facts
+				e := host(book, o)
+				e.Cache = cache
+				return e.Run(ctx, local.Run{ID: "r", Program: p})
+			}
+			_, _ = live(kill)
+			kept := book.outcomes(t)
+			before := len(o.seen)
+			got, err := live(-1)
+			require.NoError(t, err)
+			require.JSONEq(t, `["x0", "x1", "x2", "x0", "x1", "x2", "x0", "x1", "x0", "x1"]`, string(got), "resumed behind fact %d", kill)
+			for id := range kept {
+				require.LessOrEqual(t, len(o.seen[id]), 1, "%s has an outcome and was asked again", id)
+			}
+			if book.left = -1; kill > 30 {
+				require.Equal(t, before, len(o.seen), "it was over")
+			}
+			again, err := live(-1)
+			require.NoError(t, err)
+			require.Equal(t, got, again)
+		})
+	}
+}
