@@ -15,7 +15,7 @@ import (
 // console block is run and has to print what stands below it. A line of three dots stands for any lines, and "(1 ms)" for any time.
 func TestGuidesSayWhatHappens(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"first-pattern.md", "first-agent.md", "testing.md", "keeping-runs.md"} {
+	for _, name := range []string{"first-pattern.md", "first-agent.md", "testing.md", "keeping-runs.md", "limits.md"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(filepath.Join("..", "docs", "guides", name))

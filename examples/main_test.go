@@ -84,9 +84,9 @@ func parallaxWith(t *testing.T, dir string, env []string, args ...string) ended 
 
 // environment is ours without keys of model providers, which would change what the examples do.
 func environment() []string {
-	env := []string{"NO_COLOR=1"}
+	env := []string{"NO_COLOR=1", "XDG_STATE_HOME=" + filepath.Join(filepath.Dir(binary), "state")}
 	for _, v := range os.Environ() {
-		if name, _, _ := strings.Cut(v, "="); !strings.HasSuffix(name, "_API_KEY") {
+		if name, _, _ := strings.Cut(v, "="); !strings.HasSuffix(name, "_API_KEY") && name != "XDG_STATE_HOME" {
 			env = append(env, v)
 		}
 	}

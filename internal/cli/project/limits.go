@@ -62,8 +62,9 @@ func LimitsOf(app *cli.App, m *manifest.Manifest) map[string][]limiter.Limit {
 // provider is the limit of the provider that an agent asks.
 func provider(app *cli.App, m *manifest.Manifest, a *manifest.Agent, hosts map[string][]string) (limiter.Limit, bool) {
 	if p, ok := m.Provider(a.Provider); ok {
+		identity := cmp.Or(strings.Join(hosts[p.Name], "\n"), m.Dir)
 		return limiter.Limit{
-			Kind: limiter.Provider, Name: p.Name, Identity: strings.Join(hosts[p.Name], "\n"), Concurrency: p.MaxConcurrency, Rate: limiter.Rate(p.Rate),
+			Kind: limiter.Provider, Name: p.Name, Identity: identity, Concurrency: p.MaxConcurrency, Rate: limiter.Rate(p.Rate),
 		}, true
 	}
 	host := hostOf(a)
@@ -82,7 +83,8 @@ func keyOf(app *cli.App, a *manifest.Agent) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// hostsOf gives the hosts that the agents of each provider ask, sorted: providers of one name in two projects are one if they ask the same.
+// hostsOf gives the hosts that the agents of each provider ask, sorted: providers of one name in two projects are one if they ask the same,
+// and are two if nothing is known of that.
 func hostsOf(m *manifest.Manifest) map[string][]string {
 	hosts := make(map[string][]string)
 	for i := range m.Agents {
