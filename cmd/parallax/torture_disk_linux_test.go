@@ -24,7 +24,7 @@ func TestRunsGoOnWhenThereIsRoomAgain(t *testing.T) {
 // fillingUp is that others take the room on the store's disk, down to the last byte or not quite, and give it back a while later.
 func fillingUp(dir string) hazard {
 	quiet := new(sync.RWMutex)
-	return hazard{state: filepath.Join(dir, "state"), quiet: quiet, strike: func(k *tortured, _ *os.Process, ended <-chan struct{}) {
+	return hazard{state: filepath.Join(dir, "state"), quiet: quiet, tight: true, strike: func(k *tortured, _ *os.Process, ended <-chan struct{}) {
 		quiet.Lock()
 		defer quiet.Unlock()
 		fillUp(k, filepath.Join(dir, "filler"), ended)
@@ -34,7 +34,7 @@ func fillingUp(dir string) hazard {
 // nearlyFull is how many bytes may be left on a disk that counts as full: more than the store keeps free for itself.
 const nearlyFull = 64 << 20
 
-// fillUp takes what room there is, and goes on to do so for a while, unless the life ends before.
+// fillUp takes what room there is for a while, unless the life ends before.
 func fillUp(k *tortured, filler string, ended <-chan struct{}) {
 	f, err := os.Create(filler)
 	require.NoError(k.t, err)
@@ -46,22 +46,14 @@ func fillUp(k *tortured, filler string, ended <-chan struct{}) {
 	if k.rng.IntN(3) > 0 {
 		left = k.rng.Int64N(nearlyFull)
 	}
-	enough := time.After(time.Duration(k.rng.IntN(200)) * time.Millisecond)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for size := int64(0); ; {
-		var s syscall.Statfs_t
-		require.NoError(k.t, syscall.Fstatfs(int(f.Fd()), &s))
-		if more := int64(s.Bavail)*s.Bsize - left; more > 0 && syscall.Fallocate(int(f.Fd()), 0, size, more) == nil {
-			size += more
-		}
-		select {
-		case <-tick.C:
-		case <-enough:
-			return
-		case <-ended:
-			return
-		}
+	var s syscall.Statfs_t
+	require.NoError(k.t, syscall.Fstatfs(int(f.Fd()), &s))
+	if more := int64(s.Bavail)*s.Bsize - left; more > 0 {
+		_ = syscall.Fallocate(int(f.Fd()), 0, 0, more) // the store may have been quicker, so that there is less
+	}
+	select {
+	case <-time.After(time.Duration(k.rng.IntN(200)) * time.Millisecond):
+	case <-ended:
 	}
 }
 

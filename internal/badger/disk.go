@@ -34,9 +34,10 @@ type disk struct {
 	broken error // the database is gone
 
 	// The committer alone has these.
-	errs   []error
-	leases map[string]*lease
-	base   uint64 // what is added to the time of the database
+	errs     []error
+	relieved bool // the ballast was given up
+	leases   map[string]*lease
+	base     uint64 // what is added to the time of the database
 }
 
 // tuned keeps Badger small: it is a journal here, not a database for a machine of its own.
@@ -132,6 +133,9 @@ func (d *disk) openDB() (err error) {
 	}
 	o := tuned(dbDir(d.dir))
 	o.SyncWrites = d.fsync
+	if free, ok := freeBytes(d.dir); ok && free < spareRoom { // tables are merged another time
+		o.NumCompactors, o.NumLevelZeroTablesStall = 0, 1000
+	}
 	if d.db, err = badger.Open(o); err != nil {
 		return err
 	}
@@ -139,7 +143,8 @@ func (d *disk) openDB() (err error) {
 	return err
 }
 
-// close waits for what is being written and gives the store free.
+// close waits for what is being written and gives the store free. Where there is no room for what the database writes when it is closed, it is left
+// open and the store locked until the process ends: everything is on record, and whoever opens the store next finds it.
 func (d *disk) close() error {
 	d.mu.Lock()
 	d.closed = true
@@ -152,9 +157,11 @@ func (d *disk) close() error {
 	d.mu.Unlock()
 	d.jobs.close()
 	d.wg.Wait()
-	relieve(d.dir)
 	err := d.broken
 	if err == nil {
+		if _, ok := lasting(d.dir, flushRoom); !ok && d.damage == nil {
+			return nil
+		}
 		err = d.db.Close()
 	}
 	return errors.Join(failed(d.dir, err), d.lock.Close())

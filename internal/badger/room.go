@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // Badger writes through memory maps, and a process that does so on a full disk is killed. So there is always room for what it has yet to
@@ -14,6 +15,7 @@ const (
 	spareRoom = 56 << 20 // bytes that must be free before anything is written
 	scantRoom = 4 << 20  // the same for what makes room
 	openRoom  = 1 << 20  // the same for opening the database
+	flushRoom = 8 << 20  // the same for writing a memtable to a file of its own, as happens when the database is closed, or opened after a crash
 	ballast   = 16 << 20 // bytes of the file
 )
 
@@ -31,7 +33,12 @@ func (d *disk) room(size int, frees bool) error {
 	free, ok := freeBytes(d.dir)
 	if ok && frees && free < need {
 		relieve(d.dir)
+		d.relieved = true
 		free, ok = freeBytes(d.dir)
+	}
+	if ok && d.relieved && free >= spareRoom+2*ballast {
+		burden(d.dir)
+		d.relieved = false
 	}
 	if !ok || free >= need {
 		return nil
@@ -45,12 +52,31 @@ func scarce(dir string, free, need uint64) error {
 
 // roomToOpen says whether the database can be opened at all.
 func roomToOpen(dir string) error {
-	relieve(dir)
-	if free, ok := freeBytes(dir); ok && free < openRoom {
-		return scarce(dir, free, openRoom)
+	need := uint64(openRoom)
+	if left, _ := filepath.Glob(filepath.Join(dbDir(dir), "*.mem")); len(left) > 0 {
+		need = flushRoom
+	}
+	if free, ok := lasting(dir, need); !ok {
+		return scarce(dir, free, need)
 	}
 	return nil
 }
+
+// lasting says whether so many bytes are free, and stay so for a moment where the disk is nearly full: what others take as soon as it is given up is
+// no room.
+func lasting(dir string, need uint64) (free uint64, ok bool) {
+	relieve(dir)
+	free, known := freeBytes(dir)
+	if !known || free >= spareRoom {
+		return free, true
+	}
+	time.Sleep(moment)
+	free, _ = freeBytes(dir)
+	return free, free >= need
+}
+
+// moment is how long others have time to take what is free.
+const moment = 20 * time.Millisecond
 
 // relieve gives up the ballast if the disk is full.
 func relieve(dir string) {
