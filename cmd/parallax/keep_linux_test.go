@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -82,6 +83,65 @@ func TestAnInterruptedRunIsSuspended(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, string(before), string(after), "who had answered was not asked again")
 		})
+	}
+}
+
+// TestAStoppedOwnerHoldsNobodyUp stops the process that owns the store, as Ctrl-Z does, under others.
+func TestAStoppedOwnerHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	dir, log := lastingProject(t)
+	owner, ownerErr := startKept(t, dir, log)
+	other := parallaxCmd(t, dir, "run", "-q", "--keep", "--id", "other", "main.star")
+	var otherErr bytes.Buffer
+	other.Stderr = &otherErr
+	require.NoError(t, other.Start())
+	require.Eventually(t, func() bool {
+		text, _ := os.ReadFile(log)
+		return bytes.Count(text, []byte("start")) == 4 && strings.Contains(parallaxIn(t, dir, "runs", "show", "other").stdout, "did part 1")
+	}, faultDeadline, 20*time.Millisecond)
+
+	pid := owner.Process.Pid
+	require.NoError(t, owner.Process.Signal(syscall.SIGSTOP))
+	require.Eventually(t, func() bool {
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		return bytes.Contains(stat, []byte(") T "))
+	}, faultDeadline, time.Millisecond)
+
+	require.NoError(t, other.Process.Signal(syscall.SIGINT))
+	_ = other.Wait()
+	require.Equal(t, int(cli.Suspended), other.ProcessState.ExitCode(), otherErr.String())
+	require.Contains(t, otherErr.String(), "parallax resume other goes on with it")
+
+	for _, args := range [][]string{{"runs", "list"}, {"resume", "other"}, {"run", "--keep", "main.star"}} {
+		cmd := parallaxCmd(t, dir, args...)
+		stderr, err := cmd.StderrPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		lines := bufio.NewScanner(stderr)
+		for lines.Scan() && !strings.Contains(lines.Text(), "waiting: ") {
+		}
+		require.Contains(t, lines.Text(), fmt.Sprintf("process %d owns it and is stopped", pid), args)
+		require.True(t, lines.Scan())
+		require.Contains(t, lines.Text(), fmt.Sprintf("hint: kill -CONT %d lets it go on", pid), args)
+		require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+		for lines.Scan() {
+		}
+		_ = cmd.Wait()
+		require.Equal(t, int(cli.Stopped), cmd.ProcessState.ExitCode(), args)
+	}
+	r := parallaxIn(t, dir, "doctor")
+	require.Contains(t, r.stdout+r.stderr, fmt.Sprintf("process %d owns it and is stopped", pid))
+
+	require.NoError(t, owner.Process.Signal(syscall.SIGCONT))
+	require.NoError(t, owner.Process.Signal(syscall.SIGINT))
+	_ = owner.Wait()
+	require.Equal(t, int(cli.Suspended), owner.ProcessState.ExitCode(), ownerErr.String())
+	requireNobody(t, dir)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "quick.toml"), []byte(quickWorker), 0o600))
+	for _, run := range []string{"kept", "other"} {
+		r := parallaxIn(t, dir, "resume", "-q", run, "--agents", "quick.toml")
+		require.Equal(t, cli.Done, r.exit, r.stderr)
+		require.JSONEq(t, `["did part 1", "did part 2"]`, r.stdout)
 	}
 }
 

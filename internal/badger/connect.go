@@ -3,7 +3,6 @@ package badger
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -11,14 +10,13 @@ import (
 type call struct {
 	r     *request
 	reply func(*answer)
+	sent  time.Time // zero while there is no owner
 }
 
-// patience is how long an owner may take to open or to close the store before it is given up.
-const patience = time.Minute
-
-// reach makes this process the owner of the store, or finds the one that is.
-func (s *Store) reach(ctx context.Context) (backend, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSilent)
+// reach makes this process the owner of the store, or finds the one that is, which may take long to open or to close it. The error is a *Silent
+// when that does not answer.
+func (s *Store) reach(ctx context.Context, opening bool) (backend, error) {
+	ctx, cancel := s.impatient(ctx, opening)
 	defer cancel()
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
 		d, err := openOwner(s.dir, s.opts)
@@ -34,13 +32,11 @@ func (s *Store) reach(ctx context.Context) (backend, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("the store in %s: %w", s.dir, context.Cause(ctx))
+			return nil, s.gaveUp()
 		case <-time.After(wait):
 		}
 	}
 }
-
-var errSilent = errors.New("another process owns it and does not answer: end that process")
 
 // send sends a request, now or when there is an owner again. Requests are done in the order in which they are sent.
 func (s *Store) send(r *request, reply func(*answer)) error {
@@ -54,7 +50,7 @@ func (s *Store) send(r *request, reply func(*answer)) error {
 		return s.trouble
 	}
 	if s.backend == nil || !s.backend.send(s.self, r, reply) {
-		s.waiting = append(s.waiting, &call{r, reply})
+		s.waiting = append(s.waiting, &call{r: r, reply: reply})
 	}
 	return nil
 }
@@ -77,7 +73,7 @@ func (s *Store) lost(_ backend, open []*call) {
 }
 
 func (s *Store) reconnect() {
-	b, err := s.reach(s.ctx)
+	b, err := s.reach(s.ctx, false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer close(s.up)
@@ -100,6 +96,9 @@ func (s *Store) reconnect() {
 func (s *Store) resume(b backend) {
 	s.backend = b
 	b.start(s.lost)
+	if l, ok := b.(*link); ok {
+		s.wg.Go(func() { s.attend(l) })
+	}
 	waiting := s.waiting
 	s.waiting = nil
 	for l := range s.leases {
@@ -119,7 +118,7 @@ func (s *Store) resume(b backend) {
 // dropAll answers what waits with the trouble that the store is in. Whoever calls it holds the lock.
 func (s *Store) dropAll() {
 	for _, c := range s.waiting {
-		c.reply(&answer{ID: c.r.ID, Fail: failureOf(s.trouble)})
+		c.reply(&answer{ID: c.r.ID, Fail: &failure{here: s.trouble}})
 	}
 	s.waiting = nil
 }

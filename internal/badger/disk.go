@@ -72,6 +72,7 @@ func openDisk(dir string, o Options) (*disk, error) {
 	if err != nil {
 		return nil, err
 	}
+	signLock(lock)
 	d := &disk{
 		dir: dir, fsync: o.Durability == Fsync, lock: lock, leases: make(map[string]*lease),
 		blobs: &blobs{dir: filepath.Join(dir, "blobs"), fsync: o.Durability == Fsync},

@@ -19,5 +19,8 @@ func running(pid int) bool {
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
+// stopped is known on Linux only.
+func stopped(int) bool { return false }
+
 // began is known on Linux only.
 func began(int) string { return "" }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"time"
 )
 
 // link is the store as a process has it that does not own it.
@@ -18,7 +19,8 @@ type link struct {
 	wire    *wire
 	out     queue[*request]
 	wg      sync.WaitGroup
-	owner   int // its process id
+	owner   int           // its process id
+	ended   chan struct{} // is closed when it is gone
 
 	mu   sync.Mutex
 	last uint64
@@ -36,7 +38,7 @@ func dial(ctx context.Context, dir, version string, self *holder) (*link, error)
 	if err != nil {
 		return nil, err
 	}
-	l := &link{dir: dir, version: version, self: self, wire: newWire(conn), open: make(map[uint64]*call)}
+	l := &link{dir: dir, version: version, self: self, wire: newWire(conn), open: make(map[uint64]*call), ended: make(chan struct{})}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	other, err := l.wire.greet(greeting{Protocol: protocol, Version: version, Holder: *self})
 	if !stop() || err != nil {
@@ -69,6 +71,7 @@ func (l *link) start(lost func(backend, []*call)) {
 		l.wire.conn.Close()
 		l.out.close()
 		<-said // the requests are nobody else's then
+		close(l.ended)
 		lost(l, l.end())
 	})
 }
@@ -81,6 +84,16 @@ func (l *link) answered(a *answer) {
 	if c != nil {
 		c.reply(a)
 	}
+}
+
+// waiting is how long the first of the calls that are open has waited; 0 when there is none.
+func (l *link) waiting() (longest time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.open {
+		longest = max(longest, time.Since(c.sent))
+	}
+	return longest
 }
 
 // end gives the calls that are open, in their order, and takes no more.
@@ -102,7 +115,7 @@ func (l *link) send(_ *holder, r *request, reply func(*answer)) bool {
 	}
 	l.last++
 	r.ID = l.last
-	l.open[r.ID] = &call{r, reply}
+	l.open[r.ID] = &call{r: r, reply: reply, sent: time.Now()}
 	l.out.push(r)
 	return true
 }

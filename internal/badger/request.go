@@ -108,6 +108,7 @@ type failure struct {
 	PID  int
 	Path string
 	Runs []string
+	here error // the error itself, where it comes from this process
 }
 
 // sentinels are errors that mean the same on both sides.
@@ -142,6 +143,9 @@ func failureOf(err error) *failure {
 func (f *failure) error() error {
 	if f == nil {
 		return nil
+	}
+	if f.here != nil {
+		return f.here
 	}
 	switch f.Kind {
 	case "held":

@@ -35,6 +35,9 @@ type Options struct {
 	Durability Durability
 	Version    string // of this program, for messages
 	ReadOnly   bool
+
+	Silent   func(*Silent) // is told when the owner of the store has not answered for some seconds, and may be stopped; nil tells nobody
+	Patience time.Duration // how long an owner is waited for that does not answer; zero means a minute
 }
 
 // Store is a place where runs are kept. Its methods may be called from any goroutine.
@@ -45,6 +48,8 @@ type Store struct {
 	self    *holder
 	answers atomic.Bool // some were kept
 
+	user   context.Context //nolint:containedctx // ends when whoever uses the store wants to end
+	waits  waits
 	ctx    context.Context //nolint:containedctx // ends with the store, for what it does on its own
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -57,8 +62,12 @@ type Store struct {
 	leases  map[*Lease]bool
 }
 
-// Open opens the store in a directory, which it makes if need be. Any number of processes may do so at once.
-func Open(dir string, o Options) (*Store, error) {
+// Open is OpenFor somebody who never wants to end.
+func Open(dir string, o Options) (*Store, error) { return OpenFor(context.Background(), dir, o) }
+
+// OpenFor opens the store in a directory, which it makes if need be. Any number of processes may do so at once. When ctx ends the store stays open;
+// what waits for an owner that does not answer ends with a *Silent, as it does without when Patience is over.
+func OpenFor(ctx context.Context, dir string, o Options) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -73,11 +82,11 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	self := newHolder()
 	s := &Store{
-		dir: dir, opts: o, self: &self, leases: make(map[*Lease]bool),
+		dir: dir, opts: o, self: &self, leases: make(map[*Lease]bool), user: ctx, waits: waitsOf(o),
 		blobs: &blobs{dir: filepath.Join(dir, "blobs"), fsync: o.Durability == Fsync, locked: o.ReadOnly},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	b, err := s.reach(s.ctx)
+	b, err := s.reach(s.ctx, true) //nolint:contextcheck // it ends with ctx too
 	if err != nil {
 		s.cancel()
 		return nil, err
@@ -184,6 +193,7 @@ func (s *Store) ask(r *request) (*answer, error) {
 // Close gives the store up, and every lease with it. What was noted is durable then.
 func (s *Store) Close() error {
 	s.mu.Lock()
+	given := is[*Silent](s.trouble) // and everybody has been told
 	leases := make([]*Lease, 0, len(s.leases))
 	for l := range s.leases {
 		leases = append(leases, l)
@@ -191,7 +201,9 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	var errs []error
 	for _, l := range leases {
-		errs = append(errs, l.Release())
+		if err := l.Release(); !given {
+			errs = append(errs, err)
+		}
 	}
 	s.mu.Lock()
 	b := s.backend
@@ -207,6 +219,11 @@ func (s *Store) Close() error {
 	}
 	s.wg.Wait()
 	return errors.Join(errs...)
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 func now() time.Time { return time.Now().UTC() }

@@ -199,10 +199,24 @@ func keptHint(err error) string {
 	case errors.Is(err, badger.ErrExists):
 		return "give the run another name with --id, or go on with that one: parallax resume"
 	}
+	if silent, ok := errors.AsType[*badger.Silent](err); ok {
+		return SilentHint(silent)
+	}
 	if held, ok := errors.AsType[*badger.Held](err); ok {
 		return "parallax runs watch " + held.Run + " shows what it does"
 	}
 	return ""
+}
+
+// SilentHint is what to do about a process that owns the store and does not answer.
+func SilentHint(e *badger.Silent) string {
+	switch {
+	case e.PID == 0:
+		return "find the parallax that does nothing, and let it go on or end it; its runs can be resumed"
+	case e.Stopped:
+		return fmt.Sprintf("kill -CONT %d lets it go on, as fg does in its terminal; kill -KILL %d ends it, and its runs can be resumed", e.PID, e.PID)
+	}
+	return fmt.Sprintf("it may be busy; if it does nothing any more, end process %d, and its runs can be resumed", e.PID)
 }
 
 func one(exit Exit, what, hint string) []Failure {

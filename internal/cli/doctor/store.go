@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli"
@@ -81,7 +82,7 @@ func (o *Options) health(f *finding, r *badger.Report) {
 
 // inUse asks the process that has the store open.
 func (o *Options) inUse(f finding, dir string) finding {
-	s, err := badger.Open(dir, badger.Options{Version: o.App.Version, ReadOnly: true})
+	s, err := badger.Open(dir, badger.Options{Version: o.App.Version, ReadOnly: true, Patience: 5 * time.Second})
 	if err != nil {
 		return o.wrong(f, err)
 	}
@@ -104,7 +105,7 @@ func (o *Options) inUse(f finding, dir string) finding {
 }
 
 func (o *Options) owner(dir string) string {
-	s, err := badger.Open(dir, badger.Options{Version: o.App.Version, ReadOnly: true})
+	s, err := badger.Open(dir, badger.Options{Version: o.App.Version, ReadOnly: true, Patience: 5 * time.Second})
 	if err != nil {
 		return ", in use by another process"
 	}

@@ -3,7 +3,9 @@
 package keep
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -59,8 +61,8 @@ func userDir(app *cli.App) (string, error) {
 }
 
 // Open opens the store, and makes it if there is none.
-func (o *Options) Open(app *cli.App, m *manifest.Manifest) (*badger.Store, error) {
-	opts := badger.Options{Version: app.Version}
+func (o *Options) Open(ctx context.Context, app *cli.App, m *manifest.Manifest) (*badger.Store, error) {
+	opts := badger.Options{Version: app.Version, Silent: Silent(app)}
 	switch o.Durability {
 	case "", "fsync":
 	case "process":
@@ -72,11 +74,16 @@ func (o *Options) Open(app *cli.App, m *manifest.Manifest) (*badger.Store, error
 	if err != nil {
 		return nil, err
 	}
-	return badger.Open(dir, opts)
+	return badger.OpenFor(ctx, dir, opts)
+}
+
+// Silent tells people that the process that owns the store does not answer, and what to do.
+func Silent(app *cli.App) func(*badger.Silent) {
+	return func(e *badger.Silent) { fmt.Fprintf(app.Err, "waiting: %v\n  hint: %s\n", e, cli.SilentHint(e)) }
 }
 
 // OpenHere opens the store that is meant in the working directory. There must be one.
-func (o *Options) OpenHere(app *cli.App) (*badger.Store, error) {
+func (o *Options) OpenHere(ctx context.Context, app *cli.App) (*badger.Store, error) {
 	m, err := project.Manifest(app, "", "")
 	if err != nil {
 		return nil, err
@@ -88,5 +95,5 @@ func (o *Options) OpenHere(app *cli.App) (*badger.Store, error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, cli.Usagef("parallax run --keep makes one; --state DIR names another", "no runs are kept in %s", cli.Short(app.Dir, dir))
 	}
-	return o.Open(app, m)
+	return o.Open(ctx, app, m)
 }

@@ -31,7 +31,7 @@ The command waits some seconds until the run has ended, and says how it did: one
 }
 
 func (m *message) cancel(ctx context.Context) error {
-	store, r, err := m.open()
+	store, r, err := m.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ that is under way could go on with it. --from ADDRESS begins a new kept run that
 }
 
 func (o *replay) do(ctx context.Context) error {
-	store, err := o.Keep.OpenHere(o.App)
+	store, err := o.Keep.OpenHere(ctx, o.App)
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ The beginning of an id is enough where it is clear which run is meant.`,
 }
 
 func (o *Options) resume(ctx context.Context) error {
-	store, err := o.Keep.OpenHere(o.App)
+	store, err := o.Keep.OpenHere(ctx, o.App)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package resume
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,8 +43,8 @@ func (m *message) flags(cmd *cobra.Command) {
 }
 
 // open gives the store and the record of the run, which has not ended.
-func (m *message) open() (*badger.Store, badger.Record, error) {
-	store, err := m.keep.OpenHere(m.app)
+func (m *message) open(ctx context.Context) (*badger.Store, badger.Record, error) {
+	store, err := m.keep.OpenHere(ctx, m.app)
 	if err != nil {
 		return nil, badger.Record{}, err
 	}
@@ -123,25 +124,25 @@ suspended takes it when it is resumed. The value is JSON, null unless given.`,
 		Example: `  parallax signal 2026 go
   parallax signal 2026 limits '{"cost": 5}'`,
 		Args: cli.Args(2, 3, "a run, the signal's name and its value"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			m.run = args[0]
 			text := "null"
 			if len(args) == 3 {
 				text = args[2]
 			}
-			return m.signal(args[1], text)
+			return m.signal(cmd.Context(), args[1], text)
 		},
 	}
 	m.flags(cmd)
 	return cmd
 }
 
-func (m *message) signal(name, text string) error {
+func (m *message) signal(ctx context.Context, name, text string) error {
 	value, err := runtime.Canonical([]byte(text))
 	if err != nil {
 		return cli.Usagef(`quote strings twice, as in '"text"'`, "the value of the signal %s is not JSON: %s", name, text)
 	}
-	store, r, err := m.open()
+	store, r, err := m.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -170,17 +171,17 @@ meant where several wait. A run that is suspended learns of it when it is resume
   parallax approve 2026 reject --comment "not on a Friday"
   parallax approve 2026 3.0/2 approve`,
 		Args: cli.Args(1, 3, "a run, an address and a choice"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			a.run = args[0]
 			switch len(args) {
 			case 1:
-				return a.list()
+				return a.list(cmd.Context())
 			case 2:
 				a.choice = args[1]
 			case 3:
 				a.address, a.choice = args[1], args[2]
 			}
-			return a.decide()
+			return a.decide(cmd.Context())
 		},
 	}
 	cmd.Flags().StringVar(&a.comment, "comment", "", "`text` for the pattern and the record")
@@ -197,8 +198,8 @@ func waiting(store *badger.Store, run string) ([]keep.Waiting, error) {
 	return keep.Approvals(family), nil
 }
 
-func (a *approval) list() error {
-	store, r, err := a.open()
+func (a *approval) list(ctx context.Context) error {
+	store, r, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -220,8 +221,8 @@ func (a *approval) list() error {
 	return nil
 }
 
-func (a *approval) decide() error {
-	store, r, err := a.open()
+func (a *approval) decide(ctx context.Context) error {
+	store, r, err := a.open(ctx)
 	if err != nil {
 		return err
 	}

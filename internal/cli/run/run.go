@@ -157,7 +157,7 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	if o.Kept == No || o.Kept == AsProject && p.Manifest.State.Dir == "" {
 		return o.Execute(ctx, p, j)
 	}
-	store, err := o.Keep.Open(o.App, p.Manifest)
+	store, err := o.Keep.Open(ctx, o.App, p.Manifest)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,14 +19,14 @@ func exportCmd(o *Options) *cobra.Command {
 checksum. The file is ID.plx in the working directory unless -o names another, - being standard output. It holds inputs and answers as they are.`,
 		Example: "  parallax runs export 20260504-101112-k2f7qa\n  parallax runs export 2026 -o - | ssh there parallax runs import -",
 		Args:    cli.Args(1, 1, "the id of one run"),
-		RunE:    func(_ *cobra.Command, args []string) error { return o.export(args[0]) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return o.export(cmd.Context(), args[0]) },
 	}
 	cmd.Flags().StringVarP(&o.out, "output", "o", "", "`FILE` to write, - being standard output")
 	return cmd
 }
 
-func (o *Options) export(id string) error {
-	return o.look(id, func(s *badger.Store) error {
+func (o *Options) export(ctx context.Context, id string) error {
+	return o.look(ctx, id, func(s *badger.Store) error {
 		r, err := find(s, id)
 		if err != nil {
 			return err
@@ -63,11 +64,11 @@ func importCmd(o *Options) *cobra.Command {
 it is kept. So is a run that is kept already, unless it is the very same. FILE - is standard input.`,
 		Example: "  parallax runs import 20260504-101112-k2f7qa.plx",
 		Args:    cli.Args(1, 1, "one file"),
-		RunE:    func(_ *cobra.Command, args []string) error { return o.importFile(args[0]) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return o.importFile(cmd.Context(), args[0]) },
 	}
 }
 
-func (o *Options) importFile(name string) error {
+func (o *Options) importFile(ctx context.Context, name string) error {
 	in := o.App.In
 	if name != "-" {
 		f, err := os.Open(o.path(name))
@@ -81,7 +82,7 @@ func (o *Options) importFile(name string) error {
 	if err != nil {
 		return err
 	}
-	return o.in(dir, badger.Options{}, func(s *badger.Store) error {
+	return o.in(ctx, dir, badger.Options{}, func(s *badger.Store) error {
 		id, err := s.Import(in)
 		if err != nil {
 			return refused(name, id, err)

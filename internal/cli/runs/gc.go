@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,7 @@ Answers that are kept for ask(cache=...) go when nobody used them for 30 days, o
 or cache_bytes; with --cache all of them go.`,
 		Example: "  parallax gc --max-age 30d --dry-run\n  parallax gc --max-bytes 1GiB",
 		Args:    cli.Args(0, 0, "no arguments"),
-		RunE:    func(*cobra.Command, []string) error { return o.gc() },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.gc(cmd.Context()) },
 	}
 	f := cmd.Flags()
 	f.Var(&o.age, "max-age", "remove runs that ended longer ago than this `time`, such as 30d")
@@ -59,7 +60,7 @@ type collected struct {
 	DryRun  bool     `json:"dry_run,omitempty"`
 }
 
-func (o *gcOptions) gc() error {
+func (o *gcOptions) gc(ctx context.Context) error {
 	if o.runs < 0 {
 		return cli.Usagef("give a number from 0", "--max-runs cannot be %d", o.runs)
 	}
@@ -74,7 +75,7 @@ func (o *gcOptions) gc() error {
 	if !exists {
 		return o.nothing("no run is kept in %s yet", dir)
 	}
-	return o.in(dir, badger.Options{}, func(s *badger.Store) error {
+	return o.in(ctx, dir, badger.Options{}, func(s *badger.Store) error {
 		freed, err := s.GC(policy)
 		if err != nil {
 			return err

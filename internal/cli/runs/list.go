@@ -2,6 +2,7 @@ package runs
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"path"
@@ -41,7 +42,7 @@ func listCmd(o *Options) *cobra.Command {
 is suspended it can be resumed.`,
 		Example: "  parallax runs list --status failed --since 24h\n  parallax runs list --pattern 'review*' --json",
 		Args:    cli.Args(0, 0, "no arguments"),
-		RunE:    func(*cobra.Command, []string) error { return o.list() },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.list(cmd.Context()) },
 	}
 	o.filter.flags(cmd)
 	return cmd
@@ -75,7 +76,7 @@ func (f *filter) wanted(now time.Time) (badger.Filter, error) {
 	return want, cli.Usagef(hint, "no run is ever %q", f.status)
 }
 
-func (o *Options) list() error {
+func (o *Options) list(ctx context.Context) error {
 	want, err := o.filter.wanted(time.Now())
 	if err != nil {
 		return err
@@ -87,7 +88,7 @@ func (o *Options) list() error {
 	if !exists {
 		return o.nothing("no run is kept in %s yet: parallax run --keep keeps one", dir)
 	}
-	return o.in(dir, badger.Options{ReadOnly: true}, func(s *badger.Store) error {
+	return o.in(ctx, dir, badger.Options{ReadOnly: true}, func(s *badger.Store) error {
 		list, err := s.Records(want)
 		if err != nil {
 			return err

@@ -38,7 +38,7 @@ func (o *Options) remove(ctx context.Context, ids []string) error {
 	if !exists {
 		return missing(ids[0], dir)
 	}
-	return o.in(dir, badger.Options{}, func(s *badger.Store) error {
+	return o.in(ctx, dir, badger.Options{}, func(s *badger.Store) error {
 		list := make([]badger.Record, len(ids))
 		var errs []error
 		for i, id := range ids {

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -19,17 +20,17 @@ func reportCmd(o *Options) *cobra.Command {
 dissented. It holds inputs and answers as they are. FILE - is standard output.`,
 		Example: "  parallax runs report 20260504-101112-k2f7qa --html run.html",
 		Args:    cli.Args(1, 1, "the id of one run"),
-		RunE:    func(_ *cobra.Command, args []string) error { return o.report(args[0]) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return o.report(cmd.Context(), args[0]) },
 	}
 	cmd.Flags().StringVar(&o.html, "html", "", "`FILE` to write, - being standard output")
 	return cmd
 }
 
-func (o *Options) report(id string) error {
+func (o *Options) report(ctx context.Context, id string) error {
 	if o.html == "" {
 		return cli.Usagef("parallax runs report "+id+" --html run.html", "a report needs --html FILE")
 	}
-	return o.look(id, func(s *badger.Store) error {
+	return o.look(ctx, id, func(s *badger.Store) error {
 		r, err := find(s, id)
 		if err != nil {
 			return err

@@ -39,7 +39,7 @@ has a directory under [state]. The beginning of an id is enough where it is clea
 		if len(args) > 0 {
 			return unknown(cmd, args)
 		}
-		return o.list()
+		return o.list(cmd.Context())
 	}
 	cmd.PersistentFlags().BoolVar(&o.JSON, "json", false, "print JSON, one line for each run or event")
 	o.Keep.Flags(cmd.PersistentFlags())

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -24,14 +25,14 @@ func showCmd(o *Options) *cobra.Command {
 result. Long values and long lists are cut; --full cuts nothing.`,
 		Example: "  parallax runs show 20260504-101112-k2f7qa\n  parallax runs show 2026 --json",
 		Args:    cli.Args(1, 1, "the id of one run"),
-		RunE:    func(_ *cobra.Command, args []string) error { return o.show(args[0]) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return o.show(cmd.Context(), args[0]) },
 	}
 	cmd.Flags().BoolVar(&o.full, "full", false, "cut no value and no list")
 	return cmd
 }
 
-func (o *Options) show(id string) error {
-	return o.look(id, func(s *badger.Store) error {
+func (o *Options) show(ctx context.Context, id string) error {
+	return o.look(ctx, id, func(s *badger.Store) error {
 		r, err := find(s, id)
 		if err != nil {
 			return err

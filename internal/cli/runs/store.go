@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -23,7 +24,7 @@ func (o *Options) dir() (dir string, exists bool, err error) {
 }
 
 // look opens the store for reading for the time of do. Where there is none yet, there is no run with this id.
-func (o *Options) look(id string, do func(s *badger.Store) error) error {
+func (o *Options) look(ctx context.Context, id string, do func(s *badger.Store) error) error {
 	dir, exists, err := o.dir()
 	if err != nil {
 		return err
@@ -31,13 +32,13 @@ func (o *Options) look(id string, do func(s *badger.Store) error) error {
 	if !exists {
 		return missing(id, dir)
 	}
-	return o.in(dir, badger.Options{ReadOnly: true}, do)
+	return o.in(ctx, dir, badger.Options{ReadOnly: true}, do)
 }
 
 // in opens the store in a directory for the time of do.
-func (o *Options) in(dir string, opts badger.Options, do func(s *badger.Store) error) (err error) {
-	opts.Version = o.App.Version
-	s, err := badger.Open(dir, opts)
+func (o *Options) in(ctx context.Context, dir string, opts badger.Options, do func(s *badger.Store) error) (err error) {
+	opts.Version, opts.Silent = o.App.Version, keep.Silent(o.App)
+	s, err := badger.OpenFor(ctx, dir, opts)
 	if err != nil {
 		return err
 	}

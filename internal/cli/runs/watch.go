@@ -28,7 +28,7 @@ code is that of the run. Ctrl-C ends the watching, not the run. With --json each
 }
 
 func (o *Options) watch(ctx context.Context, id string) error {
-	return o.look(id, func(s *badger.Store) error {
+	return o.look(ctx, id, func(s *badger.Store) error {
 		r, err := find(s, id)
 		if err != nil {
 			return err
