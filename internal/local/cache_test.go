@@ -332,7 +332,7 @@ def main():
 				require.LessOrEqual(t, len(o.seen[id]), 1, "%s has an outcome and was asked again", id)
 			}
 			if book.left = -1; kill > 30 {
-				require.Equal(t, before, len(o.seen), "it was over")
+				require.Len(t, o.seen, before, "it was over")
 			}
 			again, err := live(-1)
 			require.NoError(t, err)

@@ -49,6 +49,7 @@ The beginning of an id is enough where it is clear which run is meant.`,
 	f.StringVar(&o.Events, "events", "", "write every event as a line of JSON to `FILE`, - being standard output; those of before too")
 	f.BoolVar(&o.JSON, "json", false, "print one line of JSON: run, status, result or error, usage")
 	f.BoolVarP(&o.Quiet, "quiet", "q", false, "show only the result, and errors")
+	f.BoolVar(&o.Anew, "no-cache", false, "ask every agent, also where ask(cache=...) would take an earlier answer")
 	f.BoolVar(&o.Wait, "wait", false, "a run that needs a person or a signal stays and waits for parallax approve or signal")
 	f.StringArrayP("input", "i", nil, "")
 	f.String("input-file", "", "")
