@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -27,6 +28,24 @@ func (s *slow) call(ctx context.Context, _ runtime.Call) (runtime.Answer, error)
 	case <-ctx.Done():
 		return runtime.Answer{}, ctx.Err()
 	}
+}
+
+// list is what calls left, in order.
+type list[T any] struct {
+	mu  sync.Mutex
+	all []T
+}
+
+func (l *list[T]) add(v T) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, v)
+}
+
+func (l *list[T]) get() []T {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all
 }
 
 func TestAgentsWithoutLimitsAreCalledAsTheyAre(t *testing.T) {
@@ -61,23 +80,64 @@ func TestSlotsAreGivenInOrder(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var s slow
-				var order []int
+				var order list[int]
 				agents := within(dir, s.call, provider(1))
 				for i := range 20 {
 					go func() {
 						if _, err := agents.Call(t.Context(), ask("a")); err == nil {
-							order = append(order, i)
+							order.add(i)
 						}
 					}()
 					synctest.Wait()
 				}
 				<-time.After(30 * time.Second)
-				require.IsIncreasing(t, order)
-				require.Len(t, order, 20)
+				require.IsIncreasing(t, order.get())
+				require.Len(t, order.get(), 20)
 				require.Equal(t, int32(1), s.most.Load())
 			})
 		})
 	}
+}
+
+func TestProcessesTakeTurnsAtASlot(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		var seen list[int]
+		for p := range 2 { // as two processes would
+			agents := within(dir, func(context.Context, runtime.Call) (runtime.Answer, error) {
+				seen.add(p)
+				<-time.After(200 * time.Millisecond)
+				return runtime.Answer{}, nil
+			}, provider(1))
+			for range 10 {
+				go func() { _, _ = agents.Call(t.Context(), ask("a")) }()
+			}
+			synctest.Wait()
+		}
+		<-time.After(time.Minute)
+		order := seen.get()
+		require.Len(t, order, 20)
+		require.Equal(t, order[:2], order[2:4])
+		require.Equal(t, order[:4], order[4:8])
+		require.NotEqual(t, order[0], order[1])
+	})
+}
+
+func TestAProcessAloneLosesNoTime(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		var s slow
+		agents := within(dir, s.call, provider(1))
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() { _, _ = agents.Call(t.Context(), ask("a")) })
+		}
+		wg.Wait()
+		require.Equal(t, 10*time.Second, time.Since(began))
+	})
 }
 
 func TestWhoeverWaitsForLongIsTold(t *testing.T) {
@@ -94,6 +154,7 @@ func TestWhoeverWaitsForLongIsTold(t *testing.T) {
 			synctest.Wait()
 		}
 		<-time.After(time.Minute)
+		synctest.Wait()
 		require.Empty(t, told[0])
 		require.Equal(t, []string{"waits for its turn at provider main", "waits for a slot of provider main"}, told[2])
 		require.Equal(t, told[2], told[3])
@@ -152,9 +213,9 @@ func TestARateHoldsForAllHosts(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		lim := limiter.Limit{Kind: limiter.Agent, Name: "a", Rate: limiter.Rate{Calls: 10, Per: time.Second}}
-		var begun []time.Time
+		var seen list[time.Time]
 		count := func(context.Context, runtime.Call) (runtime.Answer, error) {
-			begun = append(begun, time.Now())
+			seen.add(time.Now())
 			return runtime.Answer{}, nil
 		}
 		began := time.Now()
@@ -165,6 +226,7 @@ func TestARateHoldsForAllHosts(t *testing.T) {
 			}
 		}
 		<-time.After(10 * time.Second)
+		begun := seen.get()
 		require.Len(t, begun, 15)
 		for i, at := range begun {
 			require.GreaterOrEqual(t, at.Sub(began), time.Duration(i)*100*time.Millisecond)
@@ -240,9 +302,9 @@ func TestLimitsThatNobodyMeetsAreForgotten(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	old, recent := filepath.Join(dir, "agent-old-1"), filepath.Join(dir, "agent-recent-1")
-	for path, age := range map[string]time.Duration{old: 40, recent: 3} {
+	for path, days := range map[string]int{old: 40, recent: 3} {
 		require.NoError(t, os.Mkdir(path, 0o700))
-		at := time.Now().Add(-age * 24 * time.Hour)
+		at := time.Now().AddDate(0, 0, -days)
 		require.NoError(t, os.Chtimes(path, at, at))
 	}
 	_, err := within(dir, answer, provider(1)).Call(t.Context(), ask("a"))

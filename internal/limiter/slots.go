@@ -15,7 +15,8 @@ import (
 const (
 	firstPoll   = 5 * time.Millisecond
 	longestPoll = 50 * time.Millisecond
-	shareAfter  = 50 * time.Millisecond // how long a process may hand a slot from call to call before others may have it
+	shareAfter  = 50 * time.Millisecond // how long a process may hand a slot from call to call while other processes wait
+	mostMarks   = 64                    // processes that are seen to wait
 )
 
 // slots are the calls that may be under way at a time. A slot is a locked file, and the lowest that is free is taken: so processes that
@@ -27,7 +28,9 @@ type slots struct {
 
 	mu      sync.Mutex
 	held    map[int]bool // by calls of this process
-	waiting chan *slot   // of the one call that waits, which gets a slot of this process; a nil slot bids it look again soon
+	waiting chan *slot   // of the one call that waits, which gets a slot of this process
+	mark    *os.File     // that shows other processes that this one waits
+	marked  int          // its number
 }
 
 // slot is the right to make one call.
@@ -42,27 +45,30 @@ func (s *slots) take(w *waiter, what string) (*slot, error) {
 	if s.most <= 0 {
 		return nil, nil
 	}
-	poll := firstPoll
-	for {
-		got := s.try()
+	if got := s.try(); got != nil {
+		return got, nil
+	}
+	s.show()
+	defer s.hide()
+	why := "a slot of " + what
+	for poll := firstPoll; ; poll = min(poll*3/2, longestPoll) {
+		got, err := s.wait(w, poll/2+rand.N(poll/2), why)
+		if got != nil && got.n < 0 { // others first
+			got, err = s.wait(w, longestPoll+rand.N(firstPoll), why)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if got == nil || got.n < 0 {
+			got = s.try()
+		}
 		if got != nil {
 			return got, nil
-		}
-		handed, err := s.wait(w, poll/2+rand.N(poll/2), "a slot of "+what)
-		switch {
-		case err != nil:
-			return nil, err
-		case handed == nil:
-			poll = min(poll*3/2, longestPoll)
-		case handed.n >= 0:
-			return handed, nil
-		default:
-			poll = firstPoll * 2 // others first
 		}
 	}
 }
 
-// freed bids the waiting call look again soon.
+// freed tells the waiting call that its process has let a slot go, for others.
 func freed() *slot { return &slot{n: -1} }
 
 // wait sleeps until a slot is handed over or it is time to look again.
@@ -105,7 +111,7 @@ func (s *slots) free(give *slot) {
 	defer s.mu.Unlock()
 	next := s.waiting
 	s.waiting = nil
-	if next != nil && (give.file == nil || s.now().Sub(give.since) < shareAfter) {
+	if next != nil && (give.file == nil || s.now().Sub(give.since) < shareAfter || !s.othersWait()) {
 		next <- give
 		return
 	}
@@ -139,7 +145,6 @@ func (s *slots) try() *slot {
 				return nil
 			case err != nil:
 				s.place.fail(err)
-				shared = false
 			}
 			got.file = f
 		}
@@ -148,5 +153,50 @@ func (s *slots) try() *slot {
 	}
 	return nil
 }
+
+// show lets other processes see that this one waits for a slot.
+func (s *slots) show() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dir, shared := s.place.open()
+	for n := 0; shared && n < mostMarks; n++ {
+		f, err := lockFile(filepath.Join(dir, markName(n)), os.O_CREATE)
+		if err == nil {
+			s.mark, s.marked = f, n
+			return
+		}
+	}
+}
+
+func (s *slots) hide() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	unlock(s.mark)
+	s.mark = nil
+}
+
+// othersWait says whether another process waits for a slot.
+func (s *slots) othersWait() bool {
+	for n := range mostMarks {
+		if s.mark != nil && n == s.marked {
+			continue
+		}
+		path, shared := s.place.file(markName(n))
+		if !shared {
+			return false
+		}
+		f, err := lockFile(path, 0)
+		unlock(f)
+		if errors.Is(err, errBusy) {
+			return true
+		}
+		if err != nil { // there are no more
+			return false
+		}
+	}
+	return false
+}
+
+func markName(n int) string { return "waits-" + strconv.Itoa(n) }
 
 func slotName(n int) string { return "slot-" + strconv.Itoa(n) }

@@ -191,7 +191,7 @@ func (c crash) Error() string { return string(c) }
 func (crash) OfProcess() bool { return true }
 
 func FuzzAPageIsReadWhateverItSays(f *testing.F) {
-	f.Add([]byte(seal([]byte(`{"next":5,"fails":9,"open":99}`))))
+	f.Add(seal([]byte(`{"next":5,"fails":9,"open":99}`)))
 	f.Add([]byte("00000000 \n"))
 	f.Add([]byte(`{"until":9223372036854775807}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
