@@ -13,6 +13,7 @@ import (
 // Record is what is known of a run beside its facts. Times are UTC.
 type Record struct {
 	ID, Parent    string            // child runs are called parent/address
+	Origin, From  string            `json:",omitempty"` // of a run that took over what came before an address in another: that run, and the address
 	Pattern, Name string            // the path as given; the main file below the package root
 	Digest        string            // of the load graph
 	ABI, Version  string            // of the language; of the program

@@ -281,7 +281,7 @@ func suspended(e *SuspendedError, excerpt Excerpts) Failure {
 	}
 	if other, ok := errors.AsType[*local.Diverged](e.Err); ok {
 		f = diverged(other, e.Err, excerpt)
-		f.Exit, f.Hint = Suspended, "the language has changed under it: "+e.Command("replay %s --from "+other.Addr.String())+" does what follows anew"
+		f.Exit, f.Hint = Suspended, "the language has changed under it: "+e.Command("replay %s --from "+fromOf(other))+" does what follows anew"
 	}
 	if full, ok := errors.AsType[*badger.Full](e.Err); ok {
 		f.What, f.Hint = fmt.Sprintf("run %s is suspended: there is no room to write to %s (%v)", e.Run, full.Path, full.Err), "make room there; then "+e.Command("resume %s")
@@ -315,16 +315,25 @@ func PosOf(err error) string {
 
 // diverged tells where a run asks for something else than its record has.
 func diverged(e *local.Diverged, err error, excerpt Excerpts) Failure {
-	f := Failure{Exit: PatternFailed, What: "the run went another way than before", Hint: "parallax replay --from begins a new run that does what follows anew"}
-	if !strings.Contains(e.Run, "/") { // a child run goes with the run that asked for it
-		f.Hint = fmt.Sprintf("parallax replay %s --from %s begins a new run that does what follows anew", e.Run, e.Addr)
-	}
+	f := Failure{Exit: PatternFailed, What: "the run went another way than before"}
+	f.Hint = fmt.Sprintf("parallax replay %s --from %s begins a new run that does what follows anew", rootOf(e.Run), fromOf(e))
 	pos := PosOf(err)
 	if pos != "" && excerpt != nil {
 		f.What = excerpt(pos, f.What)
 	}
 	f.Where = fmt.Sprintf("  address   %s of run %s\n  recorded  %s\n  asked     %s", e.Addr, e.Run, e.Recorded, e.Asked)
 	return f
+}
+
+// rootOf is the run that somebody started, of which a run is a child.
+func rootOf(run string) string {
+	root, _, _ := strings.Cut(run, "/")
+	return root
+}
+
+// fromOf is the place of a difference, as --from takes it.
+func fromOf(e *local.Diverged) string {
+	return strings.TrimPrefix(e.Run+"/"+e.Addr.String(), rootOf(e.Run)+"/")
 }
 
 func sourceFailures(e *runtime.SourceError) []Failure {

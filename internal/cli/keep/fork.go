@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -8,29 +9,70 @@ import (
 	"github.com/parallax-run/parallax/runtime"
 )
 
-// Before gives the facts of a family that do not depend on what happens at an address of its first run or later: those of a run that is to go
+// Place is an address in one of the runs of a family.
+type Place struct {
+	Run string
+	At  runtime.Address
+}
+
+// PlaceOf finds a place in a family, as people write it: an address of the first run, or behind the address of a child run one in that. It is false when
+// nothing is recorded there.
+func PlaceOf(family []Member, from string) (Place, bool) {
+	for _, m := range family {
+		text := from
+		if in := strings.TrimPrefix(m.Run, family[0].Run); in != "" {
+			below, ok := strings.CutPrefix(from, in[1:]+"/")
+			if !ok {
+				continue
+			}
+			text = below
+		}
+		at, ok := runtime.ParseAddress(text)
+		if ok && at.N > 0 && slices.ContainsFunc(m.Facts, func(f runtime.Fact) bool { return f.Addr == at }) {
+			return Place{m.Run, at}, true
+		}
+	}
+	return Place{}, false
+}
+
+// cuts says where each run is cut that the place is in: where it asked for the child run, and last at the place itself.
+func (p Place) cuts(family []Member) map[string]*cut {
+	cuts, outer := map[string]*cut{p.Run: {at: p.At}}, ""
+	for _, m := range family { // each before its own children
+		if m.Run != p.Run && !strings.HasPrefix(p.Run, m.Run+"/") {
+			continue
+		}
+		if at, ok := runtime.ParseAddress(strings.TrimPrefix(m.Run, outer+"/")); ok && outer != "" {
+			cuts[outer] = &cut{at: at, around: true}
+		}
+		outer = m.Run
+	}
+	return cuts
+}
+
+// Before gives the facts of a family that do not depend on what happens at a place in it or later: those of a run that is to go
 // another way from there, whose id is given. Branches beside that of the address are kept with all they did, but what their forks made of them
 // is not. Deadlines of what is kept end as long after now as they had to go.
-func Before(family []Member, at runtime.Address, id string, now time.Time) []Member {
+func Before(family []Member, from Place, id string, now time.Time) []Member {
 	root := family[0].Run
-	cut := &cut{at: at, begun: make(map[string]bool)}
+	cuts, begun := from.cuts(family), make(map[string]bool) // child runs that are kept
 	var kept []Member
 	for _, m := range family {
-		if m.Run != root && !cut.begun[m.Run] {
+		if m.Run != root && !begun[m.Run] {
 			continue
 		}
 		done := m.done()
 		k := Member{Run: id + strings.TrimPrefix(m.Run, root)}
 		for i := range m.Facts {
 			f := m.Facts[i]
-			if m.Run == root && !cut.keeps(&f) {
+			if c := cuts[m.Run]; c != nil && !c.keeps(&f) {
 				continue
 			}
 			if f.Kind == runtime.Begun && done[f.Addr] == nil && startsAnew(f.Request) {
 				continue
 			}
 			if f.Kind == runtime.Begun && asked(f.Request).Effect == "run" {
-				cut.begun[m.Run+"/"+f.Addr.String()] = true
+				begun[m.Run+"/"+f.Addr.String()] = true
 			}
 			k.Facts = append(k.Facts, f)
 		}
@@ -50,8 +92,8 @@ func startsAnew(request runtime.Payload) bool {
 
 // cut is the place from which a run goes another way.
 type cut struct {
-	at    runtime.Address
-	begun map[string]bool // child runs that are kept
+	at     runtime.Address
+	around bool // the run at the address goes on: it is kept that it was asked for
 }
 
 // keeps says whether a fact does not depend on what happens at the address.
@@ -63,7 +105,7 @@ func (c *cut) keeps(f *runtime.Fact) bool {
 		case there[i].n != here[i].n:
 			return there[i].n < here[i].n
 		case last:
-			return false // the effect itself, or a branch of the fork
+			return c.around && f.Kind == runtime.Begun && i == len(there)-1 // else the effect itself, or a branch of the fork
 		case i == len(there)-1:
 			return f.Kind == runtime.Begun // of a fork around it
 		case there[i].branch != here[i].branch:

@@ -17,6 +17,13 @@ func at(t *testing.T, s string) runtime.Address {
 	return a
 }
 
+func place(t *testing.T, family []keep.Member, from string) keep.Place {
+	t.Helper()
+	p, ok := keep.PlaceOf(family, from)
+	require.True(t, ok, from)
+	return p
+}
+
 // TestARunGoesAnotherWayFromAnAddress keeps what does not depend on the address: what came before it, and what ran beside it.
 func TestARunGoesAnotherWayFromAnAddress(t *testing.T) {
 	t.Parallel()
@@ -42,11 +49,12 @@ func TestARunGoesAnotherWayFromAnAddress(t *testing.T) {
 	for from, want := range map[string][]string{
 		"2.1/2":     {"0 1", "1 1", "1 2", "2 1", "2.0/1 1", "2.0/1 2", "2.0/2 1", "2.0/2 2", "2.0/3 1", "2.1/1 1", "2.1/1 2", "2.2/1 1", "2.2/1 2", "new/2.0/3: 1 1", "new/2.0/3: 1 2"},
 		"2.1.3.0/1": {"0 1", "1 1", "1 2", "2 1", "2.0/1 1", "2.0/1 2", "2.0/2 1", "2.0/2 2", "2.0/3 1", "2.1/1 1", "2.1/1 2", "2.1/2 1", "2.1/2 2", "2.1/3 1", "2.2/1 1", "2.2/1 2", "new/2.0/3: 1 1", "new/2.0/3: 1 2"},
+		"2.0/3/1":   {"0 1", "1 1", "1 2", "2 1", "2.0/1 1", "2.0/1 2", "2.0/2 1", "2.0/2 2", "2.0/3 1", "2.1/1 1", "2.1/1 2", "2.1/2 1", "2.1/2 2", "2.1/3 1", "2.1.3.0/1 1", "2.1.3.0/1 2", "2.2/1 1", "2.2/1 2"},
 		"2":         {"0 1", "1 1", "1 2"},
 		"1":         {"0 1"},
 	} {
 		var got []string
-		for _, m := range keep.Before(family, at(t, from), "new", began.Add(time.Hour)) {
+		for _, m := range keep.Before(family, place(t, family, from), "new", began.Add(time.Hour)) {
 			for _, f := range m.Facts {
 				text := f.Addr.String() + " " + string('0'+rune(f.Kind))
 				if m.Run != "new" {

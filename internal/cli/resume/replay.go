@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,7 +39,7 @@ far as it came.
 
 --against FILE replays with another version of the pattern, and says whether that asks for the same at the same addresses: then a run
 that is under way could go on with it. --from ADDRESS begins a new kept run that has what came before the address, and does the rest anew; with
---against it does so with the other version.`,
+--against it does so with the other version. In a branch, as 4.2/1, the branches beside it keep what they did; in a child run, as 3/1, the run goes on in it.`,
 		Example: `  parallax replay 2026
   parallax replay 2026 --against review.star
   parallax replay 2026 --from 4.2/1`,
@@ -203,13 +202,13 @@ func (v *verdict) rest() string {
 
 // fork begins a new run that has what came before an address.
 func (o *replay) fork(ctx context.Context, store *badger.Store, r *badger.Record, p *project.Project, j *run.Job) error {
-	at, ok := runtime.ParseAddress(o.from)
 	family, err := keep.Family(store, r.ID)
 	if err != nil {
 		return err
 	}
-	if !ok || !slices.ContainsFunc(family[0].Facts, func(f runtime.Fact) bool { return f.Addr == at && at.N > 0 }) {
-		return cli.Usagef("parallax runs show "+r.ID+" has the addresses", "there is nothing at %q in the record of run %s", o.from, r.ID)
+	from, ok := keep.PlaceOf(family, o.from)
+	if !ok {
+		return cli.Usagef("parallax runs show "+r.ID+" has the addresses, such as 2 or 2.0/1, and 3/1 for what the child run at 3 did at 1", "there is nothing at %q in the record of run %s", o.from, r.ID)
 	}
 	if !o.Quiet && o.against == "" {
 		foreign(o.App, r, p.Manifest)
@@ -229,11 +228,12 @@ func (o *replay) fork(ctx context.Context, store *badger.Store, r *badger.Record
 		o.Pattern = o.against
 	}
 	j.Begin = func() (*keep.Session, error) {
+		o.Origin, o.From = r.ID, o.from
 		s, err := o.Begin(store, p, j)
 		if err != nil {
 			return nil, err
 		}
-		return s, s.Inherit(keep.Before(family, at, o.ID, time.Now()))
+		return s, s.Inherit(keep.Before(family, from, o.ID, time.Now()))
 	}
 	return o.Execute(ctx, p, j)
 }

@@ -43,6 +43,8 @@ type Options struct {
 	Seed      uint64
 	Seeded    bool // Seed was given
 	ID        string
+	Origin    string // of a run that has what came before From in another: the id of that
+	From      string // address there
 
 	Anew bool // no earlier answer will do
 	Keep keep.Options

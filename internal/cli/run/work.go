@@ -104,6 +104,7 @@ func (o *Options) Begin(store *badger.Store, p *project.Project, j *Job) (*keep.
 		ID: o.ID, Pattern: o.Pattern, Name: prog.Name, Digest: prog.Digest, ABI: runtime.ABI, Version: o.App.Version, Root: p.Loaded.Root,
 		Inputs: j.Inputs, Seed: o.Seed, Limits: j.Bounds.Limits, Budget: j.Bounds.Budget, Manifest: p.Manifest.Path,
 		Started: time.Now().UTC(), Status: badger.Running, Sources: make(map[string]string),
+		Origin: o.Origin, From: o.From,
 	}
 	if r.Pattern == "" {
 		r.Pattern = prog.Name

@@ -37,6 +37,8 @@ type shown struct {
 	Program string          `json:"version,omitempty"` // of the program that kept it
 	Digest  string          `json:"digest,omitempty"`  // of the pattern and what it loads
 	Root    string          `json:"root,omitempty"`    // where the pattern was
+	Origin  string          `json:"origin,omitempty"`  // the run of which it has what came before the address From
+	From    string          `json:"from,omitempty"`
 	Seed    uint64          `json:"seed"`
 	Inputs  runtime.Payload `json:"inputs,omitempty"`
 	Result  runtime.Payload `json:"result,omitempty"`
@@ -46,7 +48,7 @@ type shown struct {
 
 func (o *Options) shownOf(r *badger.Record, t *story.Run) shown {
 	s := shown{
-		listed: o.headOf(r), Program: r.Version, Digest: r.Digest, Root: r.Root, Seed: r.Seed,
+		listed: o.headOf(r), Program: r.Version, Digest: r.Digest, Root: r.Root, Origin: r.Origin, From: r.From, Seed: r.Seed,
 		Inputs: r.Inputs, Result: r.Result, Error: events.ErrorOf(r.Error), Tree: nodeOf(t.Root),
 	}
 	s.Calls, s.Usage = t.Root.Calls, usage(t.Root.Usage)

@@ -105,6 +105,9 @@ func (p *page) head(r *badger.Record, t *story.Run, next string) {
 	}
 	line("calls", totals(t))
 	line("program", "parallax "+r.Version)
+	if r.Origin != "" {
+		line("from", r.Origin+" at "+r.From)
+	}
 	if r.Holder != 0 {
 		line("process", fmt.Sprint(r.Holder))
 	}
