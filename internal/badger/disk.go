@@ -47,6 +47,7 @@ func tuned(dir string) badger.Options {
 	o.BaseTableSize = 512 << 10
 	o.BlockSize = 32 << 10 // a batch fits in: a block that has to grow takes three times its size
 	o.NumMemtables = 2
+	o.NumLevelZeroTables, o.NumLevelZeroTablesStall = 16, 32 // merging tables takes several times their size in memory: most runs see none of it
 	o.BlockCacheSize = 4 << 20
 	o.IndexCacheSize = 4 << 20
 	o.ValueLogFileSize = 16 << 20
