@@ -15,6 +15,9 @@ import (
 
 // TestRunsGoOnWhenThereIsRoomAgain fills the disk of the store at random moments until runs had to be suspended often enough.
 func TestRunsGoOnWhenThereIsRoomAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds; make test runs it")
+	}
 	t.Parallel()
 	onSmallDisk(t, func(dir string) {
 		tortureAll(t, 2, fillingUp(dir), func(_ int, suspended int64) bool { return suspended >= 6 })

@@ -15,6 +15,9 @@ import (
 // TestOthersEndTheirRunsWhenTheOwnerIsKilled kills, at random moments, the process that owns the store of three projects. The runs of the others know
 // nothing of it.
 func TestOthersEndTheirRunsWhenTheOwnerIsKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds; make test runs it")
+	}
 	t.Parallel()
 	tortureAll(t, 3, killingOwners(t.TempDir()), func(_ int, kills int64) bool { return kills >= 5 })
 }
