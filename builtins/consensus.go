@@ -70,7 +70,7 @@ is possible, verify is worth more.
 			if p.quorum, err = c.quorumArg(consensusQuorum, p.panel); err != nil {
 				return nil, err
 			}
-			return orNone(p.decide())
+			return c.counted(p.decide())
 		},
 	}
 }

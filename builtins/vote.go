@@ -66,9 +66,17 @@ the list of tied options and returns one. The order of the input decides nothing
 			if err != nil {
 				return nil, err
 			}
-			return orNone(p.decide())
+			return c.counted(p.decide())
 		},
 	}
+}
+
+// counted is a count that is also told to the engine, so that people can see it who look at the run.
+func (c *Call) counted(t *Tally, err error) (starlark.Value, error) {
+	if b, away := runtime.BranchOf(c.Thread); err == nil && away == nil {
+		b.Counted(c.Decl.Name, func() (runtime.Payload, error) { return runtime.Encode(t) })
+	}
+	return orNone(t, err)
 }
 
 // orNone keeps a nil pointer from becoming a value.

@@ -146,6 +146,19 @@ func (b *Branch) Do(t *starlark.Thread, e Effect) (Payload, error) {
 	return p, b.Charge(t, uint64(len(p)))
 }
 
+// Witness is an Effects that wants to know what a script makes of the answers, to keep it for people. No replay needs it.
+type Witness interface {
+	// Counted is told that votes were counted, by a builtin of this name. count gives the result, which takes time to encode.
+	Counted(name string, count func() (Payload, error))
+}
+
+// Counted tells the engine of votes, if it wants to know.
+func (b *Branch) Counted(name string, count func() (Payload, error)) {
+	if w, ok := b.fx.(Witness); ok {
+		w.Counted(name, count)
+	}
+}
+
 // HostError is trouble of the host in the midst of a run: a full disk, a lost connection, a bug of ours. It suspends the run
 // and is never seen by a script.
 type HostError struct {

@@ -15,17 +15,17 @@ import (
 type Fact struct {
 	Addr    Address
 	Kind    FactKind
-	Seq     int         // of Delivered: which delivery of the fork, from 0
+	Seq     int         // of Delivered: which delivery of the fork, from 0; of Counted: which count since the effect or fork at the address, from 0
 	At      time.Time   // UTC
 	Print   Fingerprint // of the request
-	Request Payload     // of Begun, and of Done where nothing was recorded when it began: what was asked, as Request describes it
+	Request Payload     // of Begun and Counted, and of Done where nothing was recorded when it began: what was asked, as Request describes it
 	Attempt int         // of Begun: the attempt about to be made; of Done: attempts made
 	Until   time.Time   // of Begun: when waiting ends; zero means never
 	Index   int         // of Delivered: the branch
 	After   int         // of Delivered and Stopped: how many branches the fork had delivered before
 	Late    bool        // of Stopped: it was the fork's deadline
 	Kept    []int       // of Stopped: the branches that had been delivered, as pairs of first and last
-	Outcome Payload     // of Done, unless it failed
+	Outcome Payload     // of Done, unless it failed; of Counted: the count
 	Err     *Error      // of Done: what it ended in instead; of Delivered: what the branch failed of
 	Usage   Usage       // of Done: what the call took, failed attempts included
 }
@@ -39,6 +39,7 @@ const (
 	Done                          // an effect has ended
 	Delivered                     // a fork gave this branch's end to the script, when the order is not that of the input
 	Stopped                       // a fork was cancelled; what was not delivered never runs again
+	Counted                       // votes were counted behind the effect or fork at the address, 0 being the beginning of the branch; no replay needs it
 )
 
 // Fingerprint is the first half of the sha256 of a request. A replay that asks for something else has another one.
@@ -84,6 +85,9 @@ func (f *Fact) Encode() []byte {
 		for _, i := range f.Kept {
 			w.int(int64(i))
 		}
+	case Counted:
+		w.text(string(f.Request))
+		w.text(string(f.Outcome))
 	}
 	return w.b
 }
@@ -112,6 +116,8 @@ func DecodeFact(b []byte) (Fact, error) {
 	case Stopped:
 		f.After, f.Late = int(r.int()), r.flag()
 		f.Kept = r.ints()
+	case Counted:
+		f.Request, f.Outcome = r.payload(), r.payload()
 	default:
 		return Fact{}, fmt.Errorf("there is no kind %d of facts", f.Kind)
 	}

@@ -27,6 +27,10 @@ func TestNumbersThatNoRunHasAreNoFact(t *testing.T) {
 		_, err := runtime.DecodeFact(f.Encode())
 		require.Error(t, err, "%+v", f)
 	}
+	counted := runtime.Fact{Addr: runtime.Address{Path: "1.0"}, Kind: runtime.Counted, Seq: 2, At: time.Unix(1, 0).UTC(), Request: runtime.Payload(`{"effect":"vote"}`), Outcome: runtime.Payload(`{}`)}
+	c, err := runtime.DecodeFact(counted.Encode())
+	require.NoError(t, err)
+	require.Equal(t, counted, c)
 	whole := runtime.Fact{Addr: at, Kind: runtime.Stopped, At: time.Unix(1, 0).UTC(), Kept: []int{0, 0, 2, 5}}
 	f, err := runtime.DecodeFact(whole.Encode())
 	require.NoError(t, err)

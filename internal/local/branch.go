@@ -30,6 +30,7 @@ type branch struct {
 	took     runtime.Usage // by the effect under way, failed attempts included
 	attempts int           // of the call under way
 	began    time.Time     // when the effect under way was first begun, or zero
+	counts   counts
 }
 
 // Do implements runtime.Effects.

@@ -27,6 +27,7 @@ type past struct {
 	done      map[runtime.Address]*runtime.Fact
 	delivered map[runtime.Address][]*runtime.Fact // by Seq
 	stopped   map[runtime.Address]*runtime.Fact
+	counted   map[count]bool
 	branches  map[runtime.Path]bool // those with facts, and those above them
 }
 
@@ -41,7 +42,7 @@ func remember(facts []runtime.Fact) (*past, error) {
 	p := &past{
 		begun: make(map[runtime.Address]*runtime.Fact), done: make(map[runtime.Address]*runtime.Fact, len(facts)),
 		delivered: make(map[runtime.Address][]*runtime.Fact), stopped: make(map[runtime.Address]*runtime.Fact),
-		branches: make(map[runtime.Path]bool),
+		branches: make(map[runtime.Path]bool), counted: make(map[count]bool),
 	}
 	for i := range facts {
 		f := &facts[i]
@@ -53,6 +54,8 @@ func remember(facts []runtime.Fact) (*past, error) {
 			p.done[f.Addr] = f
 		case runtime.Stopped:
 			p.stopped[f.Addr] = f
+		case runtime.Counted:
+			p.counted[count{f.Addr, f.Seq}] = true
 		case runtime.Delivered:
 			list := p.delivered[f.Addr]
 			for len(list) <= f.Seq {

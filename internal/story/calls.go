@@ -28,7 +28,7 @@ func (m *Meter) See(f *runtime.Fact) {
 		if f.Attempt == 1 && overBudget(f.Err) {
 			m.Calls--
 		}
-	case runtime.Delivered, runtime.Stopped:
+	case runtime.Delivered, runtime.Stopped, runtime.Counted:
 	}
 }
 

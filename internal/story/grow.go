@@ -22,12 +22,19 @@ type trunk struct {
 	root     *Node
 	branches map[runtime.Path]*Node
 	nodes    map[runtime.Address]*Node
+	counts   map[counting]*Node
+}
+
+// counting is a place at which votes were counted.
+type counting struct {
+	at  runtime.Address
+	seq int
 }
 
 func (g *growth) plant(k Kept, root *Node) {
 	t := &trunk{
 		head: k.Head, facts: k.Facts, root: root,
-		branches: map[runtime.Path]*Node{"": root}, nodes: make(map[runtime.Address]*Node, len(k.Facts)),
+		branches: map[runtime.Path]*Node{"": root}, nodes: make(map[runtime.Address]*Node, len(k.Facts)), counts: make(map[counting]*Node),
 	}
 	g.runs[k.ID] = t
 	g.order = append(g.order, t)
@@ -122,6 +129,10 @@ func (t *trunk) node(at runtime.Address) *Node {
 func (t *trunk) grow() {
 	for i := range t.facts {
 		f := &t.facts[i]
+		if f.Kind == runtime.Counted {
+			t.count(f)
+			continue
+		}
 		if f.Addr == (runtime.Address{}) {
 			t.root.began(f)
 			t.root.Facts = append(t.root.Facts, f)
@@ -145,6 +156,25 @@ func (t *trunk) grow() {
 	for _, n := range t.nodes {
 		n.describe()
 	}
+}
+
+// count hangs a count of votes on its branch.
+func (t *trunk) count(f *runtime.Fact) {
+	at := counting{f.Addr, f.Seq}
+	if known := t.counts[at]; known != nil {
+		known.Facts = append(known.Facts, f) // it stands there twice
+		return
+	}
+	n := &Node{
+		Kind: Count, Run: t.root.Run, Addr: f.Addr, Index: f.Seq, Status: Done, Begun: f.At, Ended: f.At,
+		Asked: f.Request, Outcome: f.Outcome, Votes: votesIn(f.Outcome), Facts: []*runtime.Fact{f},
+	}
+	if r := askedOf(f.Request); r != nil {
+		n.Name = r.Effect
+	}
+	t.counts[at] = n
+	parent := t.branch(f.Addr.Path)
+	parent.Children = append(parent.Children, n)
 }
 
 // becomesFork is told what only forks do.
@@ -222,16 +252,24 @@ func (n *Node) sortAll() {
 		if n.Kind == Fork {
 			return cmp.Or(cmp.Compare(a.Index, b.Index), strings.Compare(string(a.Path), string(b.Path)))
 		}
-		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.Addr.N, b.Addr.N), strings.Compare(string(a.Path), string(b.Path)), strings.Compare(a.Run, b.Run))
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.Addr.N, b.Addr.N), cmp.Compare(a.later(), b.later()), strings.Compare(string(a.Path), string(b.Path)), strings.Compare(a.Run, b.Run))
 	})
 	for _, c := range n.Children {
 		c.sortAll()
 	}
 }
 
+// later is how far behind the effect at its address a node stands.
+func (n *Node) later() int {
+	if n.Kind == Count {
+		return 1 + n.Index
+	}
+	return 0
+}
+
 // rank parts what has an address in its parent from what has none there.
 func (n *Node) rank() int {
-	if n.Kind == Branch || n.Addr == (runtime.Address{}) {
+	if n.Kind == Branch || n.Addr == (runtime.Address{}) && n.Kind != Count {
 		return 1
 	}
 	return 0

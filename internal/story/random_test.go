@@ -39,7 +39,7 @@ func facts() *rapid.Generator[[]runtime.Fact] {
 	})
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) runtime.Fact {
 		f := runtime.Fact{
-			Addr: addresses().Draw(t, "addr"), Kind: runtime.FactKind(rapid.IntRange(1, 4).Draw(t, "kind")), At: moment.Draw(t, "time"), Until: moment.Draw(t, "until"),
+			Addr: addresses().Draw(t, "addr"), Kind: runtime.FactKind(rapid.IntRange(1, 5).Draw(t, "kind")), At: moment.Draw(t, "time"), Until: moment.Draw(t, "until"),
 			Seq: rapid.IntRange(0, 3).Draw(t, "seq"), Index: rapid.IntRange(-2, 9).Draw(t, "index"), Attempt: rapid.IntRange(-1, 4).Draw(t, "attempt"),
 			Request: rapid.SampledFrom(payloads).Draw(t, "request"), Outcome: rapid.SampledFrom(payloads).Draw(t, "outcome"),
 			Kept: rapid.SliceOfN(rapid.IntRange(-1, 9), 0, 5).Draw(t, "kept"),

@@ -27,6 +27,15 @@ type request struct {
 	Labels     []string        `json:"labels"`
 }
 
+// askedOf reads a request; nil when it is none.
+func askedOf(p runtime.Payload) *request {
+	r := new(request)
+	if len(p) == 0 || json.Unmarshal(p, r) != nil {
+		return nil
+	}
+	return r
+}
+
 // kinds are those that a request names as they are called here. Any other name is that of a builtin that forks.
 var kinds = map[string]Kind{
 	"agent": Agent, "agents": Agents, "sleep": Sleep, "wait_for": Signal, "approve": Approval, "run": RunNode, "budget": Budget,
@@ -35,9 +44,8 @@ var kinds = map[string]Kind{
 
 // describe reads what was asked and answered. What cannot be read stays as it was recorded.
 func (n *Node) describe() {
-	var r request
-	if len(n.Asked) > 0 && json.Unmarshal(n.Asked, &r) == nil {
-		n.read(&r)
+	if r := askedOf(n.Asked); r != nil {
+		n.read(r)
 	}
 	if n.Kind == Agent && len(n.Outcome) > 0 {
 		if a, err := runtime.ParseAnswer(n.Outcome); err == nil {
@@ -54,7 +62,7 @@ func (n *Node) describe() {
 		switch n.Kind {
 		case Log, Emit, Gate:
 			n.Votes = votesIn(n.Input)
-		case RunNode, Fork, Branch, Agent, Agents, Sleep, Signal, Approval, Budget, Phase, Unknown:
+		case RunNode, Fork, Branch, Agent, Agents, Sleep, Signal, Approval, Budget, Phase, Count, Unknown:
 		}
 	}
 }
@@ -94,7 +102,7 @@ func (n *Node) read(r *request) {
 				b.Name = r.Labels[b.Index]
 			}
 		}
-	case Branch, Unknown:
+	case Branch, Count, Unknown:
 		n.Name = r.Effect
 	}
 }

@@ -25,7 +25,7 @@ func (n *Node) settle(s scope) {
 		n.settleFork(s)
 	case Branch: // of a path that nothing can have
 		n.settleBranch(s, nil, nil)
-	case Agent, Agents, Sleep, Signal, Approval, Budget, Phase, Log, Emit, Gate, Unknown:
+	case Agent, Agents, Sleep, Signal, Approval, Budget, Phase, Log, Emit, Gate, Count, Unknown:
 		n.settleSteps(s)
 		n.stands(s)
 	}

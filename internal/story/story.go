@@ -70,6 +70,7 @@ const (
 	Log      Kind = "log"
 	Emit     Kind = "emit"
 	Gate     Kind = "gate"
+	Count    Kind = "count"  // votes were counted, by vote or consensus
 	Unknown  Kind = "effect" // nothing says what was asked
 )
 
@@ -79,7 +80,7 @@ type Node struct {
 	Run   string          // id of the run in which it is; of a child run, its own
 	Addr  runtime.Address // of an effect, fork or child run in its run; of a branch, that of its fork
 	Path  runtime.Path    // of a branch
-	Index int             // of a branch in its fork
+	Index int             // of a branch in its fork; of a count, behind the effect at its address
 	Name  string          // the agent, the builtin of a fork, the label of a branch, the pattern of a run, else what it is about; may be ""
 	Task  string          // of an agent call
 
@@ -120,12 +121,13 @@ func (n *Node) Took() time.Duration {
 // Cached says of an agent call that it took an earlier answer, so that nobody was asked.
 func (n *Node) Cached() bool { return n.Answer != nil && n.Answer.Cached }
 
-// Where is the address of an effect, fork or child run, the path of a branch, and "" for a run that is nobody's child.
+// Where is the address of an effect, fork or child run, the path of a branch, and "" for a run that is nobody's child and for what has no address of
+// its own.
 func (n *Node) Where() string {
 	switch {
 	case n.Kind == Branch:
 		return string(n.Path)
-	case n.Addr == runtime.Address{}:
+	case n.Addr == runtime.Address{} || n.Kind == Count:
 		return ""
 	}
 	return n.Addr.String()

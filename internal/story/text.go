@@ -138,6 +138,8 @@ func (n *Node) Title() string {
 		parts = []string{n.Where(), n.Name}
 	case Agent:
 		parts = []string{n.Where(), or(n.Name, "agent"), quoted(n.Task)}
+	case Count:
+		parts = []string{string(n.Addr.Path), or(n.Name, "count")}
 	case Agents, Sleep, Signal, Approval, Budget, Phase, Log, Emit, Gate, Unknown:
 	}
 	return joined(" ", parts...)

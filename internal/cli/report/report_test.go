@@ -275,7 +275,7 @@ func TestAnyRunBecomesAPage(t *testing.T) {
 			p := quote(words.Draw(t, "outcome"))
 			facts = append(facts, runtime.Fact{
 				Addr: runtime.Address{Path: runtime.Path(rapid.SampledFrom([]string{"", "1.0", "1.2.1.0", "<b>"}).Draw(t, "path")), N: rapid.IntRange(0, 3).Draw(t, "n")},
-				Kind: runtime.FactKind(rapid.IntRange(1, 4).Draw(t, "kind")), At: time.Unix(rapid.Int64Range(0, 1<<33).Draw(t, "at"), 0),
+				Kind: runtime.FactKind(rapid.IntRange(1, 5).Draw(t, "kind")), At: time.Unix(rapid.Int64Range(0, 1<<33).Draw(t, "at"), 0),
 				Request: runtime.Payload(`{"agent":` + string(p) + `,"effect":"agent","input":{"distribution":{` + string(p) + `:1},"winner":null},"task":` + string(p) + `}`),
 				Outcome: runtime.Payload(`{"value":` + string(p) + `}`), Err: &runtime.Error{Message: words.Draw(t, "error")},
 			})

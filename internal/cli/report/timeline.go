@@ -226,7 +226,7 @@ func (s *scale) bar(n *story.Node) bar {
 		if n.Status == story.Done {
 			class = "bar-waiting"
 		}
-	case story.RunNode, story.Branch, story.Agent, story.Agents, story.Budget, story.Phase, story.Log, story.Emit, story.Gate, story.Unknown:
+	case story.RunNode, story.Branch, story.Agent, story.Agents, story.Budget, story.Phase, story.Log, story.Emit, story.Gate, story.Count, story.Unknown:
 	}
 	to := s.at(latest(n))
 	if !n.Status.Over() {

@@ -208,7 +208,7 @@ func inputLabel(k story.Kind) string {
 		return "data"
 	case story.Approval:
 		return "context"
-	case story.RunNode, story.Fork, story.Branch, story.Agent, story.Agents, story.Sleep, story.Signal, story.Budget, story.Unknown:
+	case story.RunNode, story.Fork, story.Branch, story.Agent, story.Agents, story.Sleep, story.Signal, story.Budget, story.Count, story.Unknown:
 	}
 	return "input"
 }

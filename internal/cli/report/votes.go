@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"math"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/parallax-run/parallax/internal/story"
@@ -39,6 +41,9 @@ const (
 func (p *planting) ballots(r *story.Run, most int) (list []ballot, more int) {
 	r.Root.Walk(func(n *story.Node, depth int) bool {
 		for i := range n.Votes {
+			if n.Kind == story.Count && again(&n.Votes[i], r.Root.Votes) {
+				continue // it is in the result
+			}
 			if len(list) == most {
 				more++
 				continue
@@ -48,6 +53,14 @@ func (p *planting) ballots(r *story.Run, most int) (list []ballot, more int) {
 		return true
 	})
 	return list, more
+}
+
+// again says whether a vote is one of these, wherever it stands.
+func again(v *story.Vote, votes []story.Vote) bool {
+	return slices.ContainsFunc(votes, func(other story.Vote) bool {
+		other.At = v.At
+		return reflect.DeepEqual(other, *v)
+	})
 }
 
 func ballotOf(n *story.Node, v *story.Vote, id string, depth int) ballot {

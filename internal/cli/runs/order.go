@@ -60,6 +60,7 @@ func (o *ordering) add(c *badger.Change) {
 		s.first = append(s.first, c)
 	case runtime.Done:
 		s.last = append(s.last, c)
+	case runtime.Counted: // nobody is told of it while the run goes on
 	case runtime.Delivered, runtime.Stopped:
 		s.marks = append(s.marks, c)
 	}

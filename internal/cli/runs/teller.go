@@ -162,6 +162,7 @@ func (t *teller) fact(run string, f *runtime.Fact) {
 		t.delivered(k, f)
 	case runtime.Stopped:
 		t.stopped(k, f)
+	case runtime.Counted: // nobody is told of it while the run goes on
 	}
 }
 
