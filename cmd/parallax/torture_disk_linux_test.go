@@ -20,7 +20,7 @@ func TestRunsGoOnWhenThereIsRoomAgain(t *testing.T) {
 	}
 	t.Parallel()
 	onSmallDisk(t, func(dir string) {
-		tortureAll(t, 2, fillingUp(dir), func(_ int, suspended int64) bool { return suspended >= 6 })
+		tortureAll(t, 2, fillingUp(dir), func(_ int, suspended int64) bool { return suspended >= 4 })
 	})
 }
 
