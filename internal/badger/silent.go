@@ -132,14 +132,13 @@ func (s *Store) greets(l *link) bool {
 	if stopped(l.owner) {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.waits.quiet)
+	ctx, cancel := context.WithTimeout(s.ctx, s.waits.quiet)
 	defer cancel()
-	defer context.AfterFunc(s.ctx, cancel)()
 	other, err := dial(ctx, l.dir, l.version, l.self)
 	if err == nil {
 		err = other.wire.conn.Close()
 	}
-	return err == nil || ctx.Err() == nil // without a socket the link will end soon
+	return err == nil || ctx.Err() == nil || s.ctx.Err() != nil // without a socket the link will end soon
 }
 
 // giveUp ends all that waits for the owner. Nothing can be asked any more.

@@ -30,14 +30,14 @@ func (p *process) stop() {
 
 func (p *process) goOn() { require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGCONT)) }
 
-// saysWho checks that an error names the process that was stopped.
-func saysWho(t *testing.T, err error, owner *process) *Silent {
+// saysWho checks that an error names the process that was stopped, and why it is not waited for any longer.
+func saysWho(t *testing.T, err error, owner *process, why error) {
 	t.Helper()
 	var silent *Silent
 	require.ErrorAs(t, err, &silent)
 	require.Equal(t, owner.cmd.Process.Pid, silent.PID)
 	require.True(t, silent.Stopped)
-	return silent
+	require.Equal(t, why, silent.Err)
 }
 
 func TestAStoppedOwnerIsGivenUpInTheEnd(t *testing.T) {
@@ -45,13 +45,13 @@ func TestAStoppedOwnerIsGivenUpInTheEnd(t *testing.T) {
 	s, owner, told := held(t, t.Context(), 200*time.Millisecond)
 	owner.stop()
 	_, err := s.Record("r")
-	require.NoError(t, saysWho(t, err, owner).Err)
-	saysWho(t, <-told, owner)
+	saysWho(t, err, owner, nil)
+	saysWho(t, <-told, owner, nil)
 	_, err = s.Record("r")
-	saysWho(t, err, owner)
+	saysWho(t, err, owner, nil)
 
 	_, err = Open(s.dir, Options{Patience: 200 * time.Millisecond})
-	saysWho(t, err, owner)
+	saysWho(t, err, owner, nil)
 
 	owner.goOn()
 	again, err := Open(s.dir, Options{})
@@ -72,7 +72,7 @@ func TestAnOwnerThatGoesOnIsWaitedFor(t *testing.T) {
 	owner.stop()
 	kept := make(chan error, 1)
 	go func() { kept <- l.Append("r", done("", 1, "1")) }()
-	saysWho(t, <-told, owner)
+	saysWho(t, <-told, owner, nil)
 	owner.goOn()
 	require.NoError(t, <-kept)
 	facts, err := s.Facts("r")
@@ -99,7 +99,7 @@ func TestWhoWantsToEndDoesNotWaitForAStoppedOwner(t *testing.T) {
 	}()
 	end()
 	for range 2 {
-		require.ErrorIs(t, saysWho(t, <-asked, owner), context.Canceled)
+		saysWho(t, <-asked, owner, context.Canceled)
 	}
 	owner.goOn()
 	owner.end()

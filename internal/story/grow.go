@@ -151,6 +151,7 @@ func (t *trunk) grow() {
 		case runtime.Stopped:
 			n.becomesFork()
 			n.Stopped, n.Late = f.At, f.Late
+		case runtime.Counted: // it has a node of its own
 		}
 	}
 	for _, n := range t.nodes {

@@ -99,7 +99,7 @@ func TestCancelSaysHowTheRunEnded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, r := suspended(t)
+			s, _ := suspended(t)
 			other, err := keep.Resume(s, "r")
 			require.NoError(t, err)
 			heard := make(chan bool, 1)
@@ -128,7 +128,7 @@ func TestCancelSaysHowTheRunEnded(t *testing.T) {
 				require.NoError(t, err)
 			}
 			require.Contains(t, out.String(), c.said)
-			r, err = s.Record("r")
+			r, err := s.Record("r")
 			require.NoError(t, err)
 			require.Equal(t, c.status, r.Status)
 		})
