@@ -93,7 +93,7 @@ func OpenFor(ctx context.Context, dir string, o Options) (*Store, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.resume(b)
+	s.resume(b) //nolint:contextcheck // what it starts ends with the store
 	return s, nil
 }
 
