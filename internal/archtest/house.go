@@ -45,7 +45,7 @@ var house = []Room{
 	{Path: "plugins/agent", Floor: 1},
 
 	{Path: "builtins", Floor: 2, Only: []string{"runtime", "internal/consensus"}, Pure: true},
-	{Path: "stdlib", Floor: 2, Only: []string{"runtime"}, Pure: true, Tests: []string{"builtins", "internal/pattern", "internal/local", "internal/cli"}},
+	{Path: "stdlib", Floor: 2, Only: []string{"runtime"}, Pure: true, Tests: []string{"builtins", "internal/pattern", "internal/engine", "internal/local", "internal/cli"}},
 	{Path: "plugins/openai", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/anthropic", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/exec", Floor: 2, Only: []string{"plugins/agent"}},
@@ -58,7 +58,8 @@ var house = []Room{
 	{Path: "internal/edition", Floor: 3},
 	{Path: "internal/apipb", Floor: 3},
 
-	{Path: "internal/story", Floor: 4, Only: []string{"runtime"}, Pure: true, Tests: []string{"builtins", "internal/local"}},
+	{Path: "internal/engine", Floor: 4, Only: []string{"runtime"}, Pure: true},
+	{Path: "internal/story", Floor: 4, Only: []string{"runtime"}, Pure: true, Tests: []string{"builtins", "internal/engine", "internal/local"}},
 	{Path: "internal/enterprise/license", Floor: 4},
 	{Path: "internal/enterprise/access", Floor: 4},
 	{Path: "internal/enterprise/workspace", Floor: 4},
@@ -70,7 +71,7 @@ var house = []Room{
 	{Path: "internal/enterprise/alert", Floor: 4},
 	{Path: "internal/enterprise/backup", Floor: 4},
 	{Path: testkit, Floor: 4},
-	{Path: "internal/trace", Floor: 4, Only: []string{"runtime"}, Tests: []string{"builtins", "internal/local"}},
+	{Path: "internal/trace", Floor: 4, Only: []string{"runtime"}, Tests: []string{"builtins", "internal/engine", "internal/local"}},
 
 	{Path: "internal/local", Floor: 5},
 	{Path: "internal/remote", Floor: 5},

@@ -11,6 +11,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/keep"
 	"github.com/parallax-run/parallax/internal/cli/project"
 	"github.com/parallax-run/parallax/internal/cli/screen"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -18,7 +19,7 @@ import (
 // work is a run that is about to begin, and all it needs.
 type work struct {
 	engine  *local.Engine
-	run     local.Run
+	run     engine.Run
 	timeout time.Duration
 	stay    bool // it waits for people who are not there
 }
@@ -38,7 +39,7 @@ func (w *work) do(ctx context.Context, signals []keep.Signal) (runtime.Payload, 
 func (w *work) record(ctx context.Context, s *keep.Session, tally func() screen.Tally) (runtime.Payload, error) {
 	running, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
-	defer context.AfterFunc(ctx, func() { stop(&local.Suspension{Why: "it was interrupted"}) })()
+	defer context.AfterFunc(ctx, func() { stop(&engine.Suspension{Why: "it was interrupted"}) })()
 	running, cancel := bound(running, w.timeout)
 	defer cancel()
 	w.engine.Keep, w.engine.Decisions = s.Lease, &local.Decisions{}
@@ -69,7 +70,7 @@ func (o *Options) suspended(err error) error {
 }
 
 // Replay does a run again from its record and shows it. judged sees how it ended, and says what to make of that.
-func (o *Options) Replay(ctx context.Context, p *project.Project, j *Job, record local.Keeper, judged func(runtime.Payload, error) error) error {
+func (o *Options) Replay(ctx context.Context, p *project.Project, j *Job, record engine.Keeper, judged func(runtime.Payload, error) error) error {
 	sinks, err := o.sinks(nil)
 	if err != nil {
 		return err
@@ -78,7 +79,7 @@ func (o *Options) Replay(ctx context.Context, p *project.Project, j *Job, record
 	eng := &local.Engine{
 		Agents: Nobody{}, Budget: j.Bounds.Budget, Open: p.Loaded.Open, Keep: record, Replay: true, Emit: sinks.emit(),
 	}
-	result, err := eng.Run(ctx, local.Run{
+	result, err := eng.Run(ctx, engine.Run{
 		ID: o.ID, Program: p.Loaded.Program, Inputs: j.Inputs, Config: runtime.Config{Limits: j.Bounds.Limits, Seed: o.Seed},
 	})
 	return o.finish(sinks, result, p.Sourced(judged(result, err)))

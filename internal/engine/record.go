@@ -1,4 +1,4 @@
-package local
+package engine
 
 import (
 	"context"
@@ -40,7 +40,7 @@ func (g *group) keep() (time.Duration, error) {
 	if begun == nil {
 		var until time.Time
 		if left > 0 {
-			until = b.x.clock().Add(left).UTC()
+			until = b.x.Now().Add(left).UTC()
 		}
 		if b.x.Replay && n > 0 {
 			return 0, &Beyond{Run: b.run.ID, Addr: g.at, Asked: short(request), Pos: g.spec.Pos}
@@ -52,7 +52,7 @@ func (g *group) keep() (time.Duration, error) {
 		return 0, err
 	}
 	if !begun.Until.IsZero() {
-		left = max(begun.Until.Sub(b.x.clock()), 1)
+		left = max(begun.Until.Sub(b.x.Now()), 1)
 	}
 	r.resumed = true
 	r.entries, r.stopped = b.past.delivered[g.at], b.past.stopped[g.at]
@@ -181,7 +181,7 @@ func (g *group) delivers(i int) error {
 		return nil
 	}
 	f := runtime.Fact{
-		Addr: g.at, Kind: runtime.Delivered, Seq: r.written, At: g.parent.x.clock().UTC(), Print: r.print, Index: i, After: delivered,
+		Addr: g.at, Kind: runtime.Delivered, Seq: r.written, At: g.parent.x.Now().UTC(), Print: r.print, Index: i, After: delivered,
 	}
 	f.Err, _ = errors.AsType[*runtime.Error](o.err)
 	r.written++
@@ -219,7 +219,7 @@ func (g *group) stop(cause error) {
 		return
 	}
 	f := runtime.Fact{
-		Addr: g.at, Kind: runtime.Stopped, At: g.parent.x.clock().UTC(), Print: r.print,
+		Addr: g.at, Kind: runtime.Stopped, At: g.parent.x.Now().UTC(), Print: r.print,
 		After: len(g.outs) - g.left, Late: cause == runtime.ErrDeadline, //nolint:errorlint // it is this very cause
 	}
 	for i := range g.outs {
@@ -265,7 +265,7 @@ func (g *group) arm(left time.Duration) {
 			return
 		}
 	}
-	g.timer = time.AfterFunc(left, func() { g.Cancel(runtime.ErrDeadline) })
+	g.disarm = g.parent.place.After(left, func() { g.Cancel(runtime.ErrDeadline) })
 }
 
 // fault is a fork that cannot be: each branch ends in trouble of the host.

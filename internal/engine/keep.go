@@ -1,4 +1,4 @@
-package local
+package engine
 
 import (
 	"errors"
@@ -235,7 +235,7 @@ func (b *branch) begin(at runtime.Address, e runtime.Effect, attempt int, until 
 		return nil
 	}
 	if b.began.IsZero() {
-		b.began = b.x.clock().UTC()
+		b.began = b.x.Now().UTC()
 	}
 	request := runtime.Request(e)
 	return b.keep(durable, runtime.Fact{

@@ -1,4 +1,4 @@
-package local
+package engine
 
 import (
 	"context"
@@ -12,14 +12,10 @@ import (
 
 // pause waits, or gives the reason why the branch was stopped meanwhile.
 func (b *branch) pause(d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-b.ctx.Done():
+	if b.place.Sleep(b.ctx, d) != nil {
 		return b.stopped()
 	}
+	return nil
 }
 
 func (b *branch) sleep(at runtime.Address, e runtime.Sleep) (runtime.Payload, error) {
@@ -36,7 +32,7 @@ func (b *branch) sleep(at runtime.Address, e runtime.Sleep) (runtime.Payload, er
 
 // since is what is left of a wait that may have begun in an earlier life of the run; zero stays zero. It records the beginning.
 func (b *branch) since(at runtime.Address, e runtime.Effect, d time.Duration, durable bool) (time.Duration, error) {
-	now := b.x.clock()
+	now := b.x.Now()
 	if f := b.before(at); f != nil {
 		if err := b.same(f, runtime.Request(e), posOf(e)); err != nil {
 			return 0, err
@@ -59,10 +55,9 @@ func (b *branch) wait(at runtime.Address, e runtime.WaitSignal) (runtime.Payload
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := timeout(b.ctx, left, "no signal %q came within %s", e.Name, e.Timeout)
+	ctx, cancel := b.timeout(left, runtime.Errorf(runtime.Timeout, "no signal %q came within %s", e.Name, e.Timeout))
 	defer cancel()
-	take := func() (runtime.Payload, error) { return b.x.Signals.take(ctx, e.Name, at, e.Timeout > 0) }
-	p, err := b.rested(take)
+	p, err := b.place.Signal(ctx, at, e)
 	if err != nil {
 		return nil, b.waited(ctx, err)
 	}
@@ -80,9 +75,9 @@ func (b *branch) approve(at runtime.Address, e runtime.Approval) (runtime.Payloa
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := timeout(b.ctx, left, "nobody decided %q within %s", e.Title, e.Timeout)
+	ctx, cancel := b.timeout(left, runtime.Errorf(runtime.Timeout, "nobody decided %q within %s", e.Title, e.Timeout))
 	defer cancel()
-	p, err := b.rested(func() (runtime.Payload, error) { return b.decide(ctx, at, e) })
+	p, err := b.place.Decide(ctx, b.run.ID, at, e)
 	if err != nil {
 		return nil, b.waited(ctx, err)
 	}
@@ -118,7 +113,7 @@ func (b *branch) child(at runtime.Address, e runtime.ChildRun) (runtime.Payload,
 	}
 	r.Config.Seed ^= uint64(jittered(1<<62, at.String(), 0))
 	b.emit(runtime.Event{Kind: runtime.ChildStarted, Addr: at, Name: e.Pattern, Text: r.ID})
-	result, err := b.x.run(b.ctx, r, b.depth+1)
+	result, err := b.x.run(b.ctx, b.place, r, b.depth+1)
 	ended := runtime.Event{Kind: runtime.ChildEnded, Addr: at, Name: e.Pattern, Text: r.ID, Value: result}
 	if err != nil {
 		err = childError(e.Pattern, err)
@@ -159,12 +154,17 @@ func (b *branch) waited(ctx context.Context, err error) error {
 	return err
 }
 
-// timeout bounds ctx by d, zero meaning no bound; its cause is a *runtime.Error of code Timeout.
-func timeout(ctx context.Context, d time.Duration, format string, args ...any) (context.Context, context.CancelFunc) {
+// timeout bounds the branch's context by d, zero meaning no bound; its cause is why.
+func (b *branch) timeout(d time.Duration, why *runtime.Error) (context.Context, context.CancelFunc) {
 	if d <= 0 {
-		return ctx, func() {}
+		return b.ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, d, runtime.Errorf(runtime.Timeout, format, args...))
+	ctx, cancel := context.WithCancelCause(b.ctx)
+	disarm := b.place.After(d, func() { cancel(why) })
+	return ctx, func() {
+		disarm()
+		cancel(nil)
+	}
 }
 
 // names is a JSON array of the agents' names.

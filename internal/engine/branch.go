@@ -1,4 +1,4 @@
-package local
+package engine
 
 import (
 	"context"
@@ -15,6 +15,7 @@ type branch struct {
 	x     *execution
 	run   *Run
 	ctx   context.Context // ends when the branch's fork is cancelled, or one above it
+	place Place
 	path  runtime.Path
 	fork  *group // whose branch this is, nil for main
 	idle  bool   // it has let the next one begin
@@ -103,7 +104,7 @@ func (b *branch) do(at runtime.Address, e runtime.Effect) (runtime.Payload, erro
 	case runtime.ChildRun:
 		return b.child(at, e)
 	case runtime.Budget:
-		return b.x.ledger.remaining(e.Of, b.x.clock()), nil
+		return b.x.ledger.remaining(e.Of, b.x.Now()), nil
 	}
 	return nil, fmt.Errorf("the engine does not know the effect %T", e)
 }
@@ -130,6 +131,7 @@ func (b *branch) yield() {
 // Checkpoint implements runtime.Effects.
 func (b *branch) Checkpoint() error {
 	b.yield()
+	b.place.Yield()
 	return b.stopped()
 }
 
@@ -151,7 +153,7 @@ func (b *branch) Now() time.Time { return b.now }
 
 // tick moves the branch's time on to the clock's, never back.
 func (b *branch) tick() {
-	if now := b.x.clock().UTC(); now.After(b.now) {
+	if now := b.x.Now().UTC(); now.After(b.now) {
 		b.now = now
 	}
 }
@@ -161,7 +163,7 @@ func (b *branch) emit(e runtime.Event) {
 	if b.x.Emit == nil {
 		return
 	}
-	e.Run, e.At, e.Branch = b.run.ID, b.x.clock().UTC(), b.path
+	e.Run, e.At, e.Branch = b.run.ID, b.x.Now().UTC(), b.path
 	b.x.journal.add(e)
 }
 

@@ -1,4 +1,4 @@
-package local
+package engine
 
 import (
 	"context"
@@ -51,7 +51,7 @@ func smaller[T int64 | float64](a, b T) T {
 func (b *branch) reserve() (spend, error) {
 	l := b.x.ledger
 	if l.limits.Seconds > 0 {
-		if used := b.x.clock().Sub(l.start).Seconds(); used >= l.limits.Seconds {
+		if used := b.x.Now().Sub(l.start).Seconds(); used >= l.limits.Seconds {
 			return spend{}, l.timeUp()
 		}
 	}
@@ -130,13 +130,14 @@ func (l *ledger) units() [3]unit {
 	}
 }
 
-// bound ends ctx when the budget of time does.
-func (l *ledger) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+// paidTime ends when the budget of time does.
+func (b *branch) paidTime() (context.Context, context.CancelFunc) {
+	l := b.x.ledger
 	if l.limits.Seconds == 0 {
-		return ctx, func() {}
+		return b.ctx, func() {}
 	}
 	end := l.start.Add(time.Duration(l.limits.Seconds * float64(time.Second)))
-	return context.WithDeadlineCause(ctx, end, l.timeUp())
+	return b.timeout(max(end.Sub(b.x.Now()), 1), l.timeUp())
 }
 
 // remaining answers a runtime.Budget.

@@ -1,4 +1,4 @@
-package local
+package engine
 
 import (
 	"context"
@@ -88,12 +88,10 @@ func (b *branch) unanswered(at runtime.Address, c runtime.Call, failed *runtime.
 		return nil
 	}
 	b.emit(runtime.Event{Kind: runtime.AgentCancelled, Addr: at, Agent: c.Agent, N: c.Attempt})
-	select {
-	case <-b.x.flights.none():
-		return &NeedsPerson{What: person.NeedsPerson(), Agent: c.Agent}
-	case <-b.ctx.Done():
+	if b.place.Landed(b.ctx) != nil {
 		return b.stopped()
 	}
+	return &NeedsPerson{What: person.NeedsPerson(), Agent: c.Agent}
 }
 
 // interrupted says what becomes of a call that was under way when the host died: it is made again, unless the agent must not be asked twice.
@@ -119,11 +117,9 @@ func (b *branch) attempt(at runtime.Address, c runtime.Call) (runtime.Answer, er
 		return runtime.Answer{}, err
 	}
 	b.emit(runtime.Event{Kind: runtime.AgentCalled, Addr: at, Agent: c.Agent, Text: c.Task, Value: c.Input, N: c.Attempt, Then: b.then(at)})
-	ctx, cancel := b.x.ledger.bound(b.ctx)
+	ctx, cancel := b.paidTime()
 	defer cancel()
-	b.x.flights.start()
-	defer b.x.flights.end()
-	answer, callErr := b.x.Agents.Call(ctx, c)
+	answer, callErr := b.place.Call(ctx, c)
 	b.settle(at, hold, answer.Usage)
 	b.took.Add(answer.Usage)
 	if callErr == nil {

@@ -1,4 +1,4 @@
-package local
+package engine
 
 import (
 	"encoding/json"
@@ -48,7 +48,7 @@ func (g *group) tellLost(i int) {
 	if g.parent.past == nil {
 		return
 	}
-	at := g.parent.x.clock().UTC()
+	at := g.parent.x.Now().UTC()
 	if g.record != nil && g.record.stopped != nil {
 		at = g.record.stopped.At
 	}
@@ -58,7 +58,7 @@ func (g *group) tellLost(i int) {
 // tellRest tells of what an earlier life of the run did in a branch that is stopped before it comes so far again.
 func (b *branch) tellRest() {
 	if b.past != nil && b.ctx.Err() != nil {
-		teller{b, b.x.clock().UTC()}.from(b.told + 1)
+		teller{b, b.x.Now().UTC()}.from(b.told + 1)
 	}
 }
 

@@ -1,4 +1,4 @@
-package local
+package engine
 
 import (
 	"context"
@@ -19,10 +19,10 @@ type group struct {
 	body   func(i int, fx runtime.Effects) (any, error)
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	timer  *time.Timer
+	disarm func() // calls the deadline off; nil when there is none
 
 	mu      sync.Mutex
-	changed sync.Cond // an outcome can be delivered, or the last worker ended
+	changed Cond // an outcome can be delivered, or the last worker ended
 	outs    []out
 	next    int   // first index that was not started
 	begun   int   // branches that were started
@@ -56,7 +56,7 @@ func (b *branch) Fork(spec runtime.ForkSpec, n int, body func(i int, fx runtime.
 		spec: spec, parent: b, body: body, at: runtime.Address{Path: b.path, N: b.n},
 		outs: make([]out, n), left: n, latest: b.now,
 	}
-	g.changed.L = &g.mu
+	g.changed = b.place.Cond(&g.mu)
 	g.ctx, g.cancel = context.WithCancelCause(b.ctx)
 	left := spec.Timeout
 	if b.keeps() {
@@ -68,11 +68,12 @@ func (b *branch) Fork(spec runtime.ForkSpec, n int, body func(i int, fx runtime.
 		}
 	}
 	b.emit(runtime.Event{Kind: runtime.ForkStarted, Addr: g.at, Name: spec.Name, N: n, Then: b.then(g.at)})
-	width := n
-	if spec.Limit > 0 && spec.Limit < n {
-		width = spec.Limit
+	g.width = n
+	for _, limit := range []int{spec.Limit, b.x.Width} {
+		if limit > 0 {
+			g.width = min(g.width, limit)
+		}
 	}
-	g.width = width
 	g.arm(left)
 	g.mu.Lock()
 	g.hire()
@@ -94,7 +95,7 @@ func (g *group) hire() {
 	if g.cause == nil && g.workers < g.width && g.upcoming() {
 		g.workers++
 		g.keen++
-		go g.work()
+		g.parent.place.Go(g.work)
 	}
 }
 
@@ -129,7 +130,7 @@ func (g *group) began(i int) bool {
 }
 
 // work runs branches until none is left to start.
-func (g *group) work() {
+func (g *group) work(place Place) {
 	for {
 		g.mu.Lock()
 		if g.cause != nil || !g.upcoming() {
@@ -141,7 +142,7 @@ func (g *group) work() {
 		}
 		i := g.take()
 		g.mu.Unlock()
-		if waited := g.branch(i); waited {
+		if waited := g.branch(i, place); waited {
 			g.mu.Lock()
 			g.keen++
 			g.mu.Unlock()
@@ -150,8 +151,8 @@ func (g *group) work() {
 }
 
 // branch runs one, and says whether it waited for anything.
-func (g *group) branch(i int) (waited bool) {
-	b := &branch{x: g.parent.x, run: g.parent.run, ctx: g.ctx, fork: g, path: g.parent.path.Child(g.at.N, i), now: g.parent.now, depth: g.parent.depth, past: g.parent.past, index: i}
+func (g *group) branch(i int, place Place) (waited bool) {
+	b := &branch{x: g.parent.x, run: g.parent.run, ctx: g.ctx, place: place, fork: g, path: g.parent.path.Child(g.at.N, i), now: g.parent.now, depth: g.parent.depth, past: g.parent.past, index: i}
 	if b.x.Emit != nil {
 		e := runtime.Event{Kind: runtime.BranchStarted, Addr: g.at, N: i}
 		if g.spec.Label != nil {
@@ -297,8 +298,8 @@ func (g *group) close() {
 	for g.workers > 0 {
 		g.changed.Wait()
 	}
-	if g.timer != nil {
-		g.timer.Stop()
+	if g.disarm != nil {
+		g.disarm()
 	}
 	g.cancel(nil)
 	if g.trouble != nil {
