@@ -1,0 +1,270 @@
+package enginetest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// Agent is one that a case has.
+type Agent struct {
+	Capabilities []string `json:"capabilities"`
+	Idempotent   bool     `json:"idempotent"`
+	AtMostOnce   bool     `json:"at_most_once"`
+	Instant      bool     `json:"instant"`
+	Timeout      Duration `json:"timeout"`
+}
+
+// Reply is what agents answer to some calls. The first reply that fits a call is taken; a call that none fits is answered with its task.
+type Reply struct {
+	Agent    string          `json:"agent"`    // "" is any
+	Task     string          `json:"task"`     // with * and ? as in a file name; "" is any
+	Input    runtime.Payload `json:"input"`    // nil is any
+	Feedback string          `json:"feedback"` // is part of what the call says was wrong with the answer before
+	Behind   []string        `json:"behind"`   // what must have happened before any attempt is answered, see Cast.Emit
+	Answers  []Answer        `json:"answers"`  // by attempt, the last one repeats; so an attempt that is made again has the same answer or a later one
+	Answer
+}
+
+// Answer is what comes of one attempt.
+type Answer struct {
+	Value      runtime.Payload    `json:"value"`
+	Echo       bool               `json:"echo"`  // Value is the input
+	Bytes      int                `json:"bytes"` // Value is a string of so many bytes
+	Depth      int                `json:"depth"` // Value is so many lists in one another
+	Never      bool               `json:"never"` // there is none: the attempt goes on until it is stopped
+	Takes      Duration           `json:"takes"`
+	Error      *Failure           `json:"error"`
+	Confidence *float64           `json:"confidence"`
+	Basis      string             `json:"basis"`
+	Reasoning  string             `json:"reasoning"`
+	Version    string             `json:"version"`
+	Finish     string             `json:"finish"`
+	Usage      runtime.Usage      `json:"usage"`
+	Artifacts  []runtime.Artifact `json:"artifacts"`
+}
+
+// Failure is an error that an agent ends in.
+type Failure struct {
+	Code      runtime.Code    `json:"code"`
+	Message   string          `json:"message"`
+	Hint      string          `json:"hint"`
+	Retryable bool            `json:"retryable"`
+	Details   runtime.Payload `json:"details"`
+}
+
+// Duration is written as Go does: "50ms".
+type Duration time.Duration
+
+// UnmarshalText reads a duration.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}
+
+// Cast is the agents of a case, and what else is outside the run. It survives whatever becomes of the engine, and knows all calls that were made.
+type Cast struct {
+	c *Case
+
+	mu      sync.Mutex
+	made    map[string][]int // attempts by call id
+	seen    map[string]bool  // what happened in this life of the run
+	waiting []*waiter
+}
+
+// waiter waits until all of some things have happened.
+type waiter struct {
+	missing []string
+	done    chan struct{}
+}
+
+// Cast gives the agents of the case, who have not been asked anything yet.
+func (c *Case) Cast() *Cast {
+	return &Cast{c: c, made: make(map[string][]int), seen: make(map[string]bool)}
+}
+
+// Info gives what is known of an agent.
+func (c *Cast) Info(name string) (runtime.AgentInfo, bool) {
+	a, ok := c.c.Script.Agents[name]
+	return runtime.AgentInfo{
+		Name: name, Capabilities: a.Capabilities, Idempotent: a.Idempotent, AtMostOnce: a.AtMostOnce, Instant: a.Instant,
+		Timeout: time.Duration(a.Timeout),
+	}, ok
+}
+
+// Lookup gives the agents that declare a capability, sorted by name; "" means all agents.
+func (c *Cast) Lookup(capability string) (found []runtime.AgentInfo) {
+	for name, a := range c.c.Script.Agents {
+		if capability == "" || slices.Contains(a.Capabilities, capability) {
+			info, _ := c.Info(name)
+			found = append(found, info)
+		}
+	}
+	slices.SortFunc(found, func(a, b runtime.AgentInfo) int { return cmp.Compare(a.Name, b.Name) })
+	return found
+}
+
+// Call makes one attempt.
+func (c *Cast) Call(ctx context.Context, call runtime.Call) (runtime.Answer, error) {
+	c.mu.Lock()
+	c.made[call.ID] = append(c.made[call.ID], call.Attempt)
+	c.mu.Unlock()
+	c.happened("call " + below(call.ID))
+	reply := c.reply(&call)
+	answer := reply.Answer
+	if n := len(reply.Answers); n > 0 {
+		answer = reply.Answers[min(call.Attempt, n)-1]
+	}
+	bound, cancel := ctx, func() {}
+	if 0 < call.Timeout && call.Timeout < 1000*time.Hour {
+		bound, cancel = context.WithTimeout(ctx, call.Timeout)
+	}
+	defer cancel()
+	err := c.await(bound, reply.Behind)
+	if err == nil {
+		err = answer.pass(bound)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return runtime.Answer{}, runtime.ErrCancelled()
+	case err != nil:
+		late := runtime.Errorf(runtime.Timeout, "agent %q did not answer within %s", call.Agent, call.Timeout)
+		late.Retryable = true
+		return runtime.Answer{}, late
+	}
+	return answer.give(&call)
+}
+
+func (c *Cast) reply(call *runtime.Call) Reply {
+	for _, r := range c.c.Script.Replies {
+		if fits(r.Agent, call.Agent) && fits(r.Task, call.Task) && strings.Contains(call.Feedback, r.Feedback) &&
+			(r.Input == nil || string(r.Input) == string(call.Input)) {
+			return r
+		}
+	}
+	return Reply{}
+}
+
+// fits says whether s is as a pattern says.
+func fits(pattern, s string) bool {
+	ok, err := path.Match(pattern, s)
+	return pattern == "" || ok && err == nil
+}
+
+// pass lets the time pass that an attempt takes.
+func (a *Answer) pass(ctx context.Context) error {
+	if a.Never {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if a.Takes == 0 {
+		return nil
+	}
+	t := time.NewTimer(time.Duration(a.Takes))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (a *Answer) give(call *runtime.Call) (runtime.Answer, error) {
+	got := runtime.Answer{
+		Value: a.Value, Confidence: a.Confidence, Basis: a.Basis, Reasoning: a.Reasoning, Version: a.Version, Finish: a.Finish, Usage: a.Usage,
+		Artifacts: a.Artifacts,
+	}
+	if e := a.Error; e != nil {
+		return got, &runtime.Error{
+			Code: e.Code, Message: cmp.Or(e.Message, call.Task+" went wrong"), Hint: e.Hint, Retryable: e.Retryable, Details: e.Details,
+		}
+	}
+	switch {
+	case a.Echo:
+		got.Value = call.Input
+	case a.Bytes > 0:
+		got.Value = runtime.Payload(strconv.Quote(strings.Repeat("x", a.Bytes)))
+	case a.Depth > 0:
+		got.Value = runtime.Payload(strings.Repeat("[", a.Depth) + strings.Repeat("]", a.Depth))
+	case a.Value == nil:
+		got.Value = runtime.Payload(strconv.Quote(call.Task))
+	}
+	return got, nil
+}
+
+// Emit is to be given every event of the run. What a case can wait for are its kind and where it was: "agent.answered 1.0/1", "branch.done 1.3",
+// "approval.asked 2", in a child run with its address before that: "sleep 3/1". That a call has reached its agent is "call 1.0/1".
+func (c *Cast) Emit(e runtime.Event) {
+	where := e.Addr.String()
+	switch e.Kind { //nolint:exhaustive // the others are where they were
+	case runtime.BranchStarted, runtime.BranchDone, runtime.BranchFailed, runtime.BranchCancelled:
+		where = string(e.Addr.Path.Child(e.Addr.N, e.N))
+	}
+	c.happened(string(e.Kind) + " " + below(e.Run+"/"+where))
+}
+
+// below is an id without that of the run, which is before the first slash.
+func below(id string) string {
+	_, rest, _ := strings.Cut(id, "/")
+	return rest
+}
+
+func (c *Cast) happened(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen[what] = true
+	c.waiting = slices.DeleteFunc(c.waiting, func(w *waiter) bool {
+		w.missing = slices.DeleteFunc(w.missing, func(s string) bool { return s == what })
+		if len(w.missing) == 0 {
+			close(w.done)
+		}
+		return len(w.missing) == 0
+	})
+}
+
+// await waits until all of this has happened.
+func (c *Cast) await(ctx context.Context, what []string) error {
+	c.mu.Lock()
+	w := &waiter{slices.DeleteFunc(slices.Clone(what), func(s string) bool { return c.seen[s] }), make(chan struct{})}
+	if len(w.missing) == 0 {
+		c.mu.Unlock()
+		return ctx.Err()
+	}
+	c.waiting = append(c.waiting, w)
+	c.mu.Unlock()
+	select {
+	case <-w.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%v has not happened: %w", w.missing, ctx.Err())
+	}
+}
+
+// Again begins another life of the run: what happened in the one before may happen again. The calls that were made stay made.
+func (c *Cast) Again() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.seen)
+	c.waiting = nil
+}
+
+// Made gives the attempts that were made at each call, by call id.
+func (c *Cast) Made() map[string][]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make(map[string][]int, len(c.made))
+	for id, attempts := range c.made {
+		all[id] = slices.Clone(attempts)
+	}
+	return all
+}

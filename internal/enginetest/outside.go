@@ -1,0 +1,52 @@
+package enginetest
+
+import (
+	"context"
+	"sync"
+
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// Doors are the ways into a run from outside.
+type Doors struct {
+	Signal func(name string, value runtime.Payload)
+	Decide func(child, at string, value runtime.Payload) // child is "" for the run itself, else the child run's id without that of the run and the slash
+	Cancel func()
+	Taken  map[string]int // signals, by name, that earlier lives of the run took: they are not sent again
+}
+
+// Outside does what happens to the run from outside, until that is done or ctx ends.
+func (c *Cast) Outside(ctx context.Context, d Doors) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		taken := make(map[string]int)
+		for _, s := range c.c.Script.Signals {
+			if taken[s.Name]++; taken[s.Name] <= d.Taken[s.Name] {
+				continue
+			}
+			if c.await(ctx, s.Behind) != nil {
+				return
+			}
+			d.Signal(s.Name, s.Value)
+		}
+	})
+	for _, e := range c.c.Script.Decisions {
+		wg.Go(func() {
+			at := e.At
+			if e.Run != "" {
+				at = e.Run + "/" + at
+			}
+			if c.await(ctx, []string{string(runtime.ApprovalAsked) + " " + at}) == nil {
+				d.Decide(e.Run, e.At, e.Value)
+			}
+		})
+	}
+	if len(c.c.Script.Cancel) > 0 {
+		wg.Go(func() {
+			if c.await(ctx, c.c.Script.Cancel) == nil {
+				d.Cancel()
+			}
+		})
+	}
+	wg.Wait()
+}

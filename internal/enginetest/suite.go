@@ -1,0 +1,143 @@
+// Package enginetest is what every engine must do alike: cases of a pattern, scripted agents and inputs, with the result or error and the events
+// that must come of them.
+//
+// An engine is hooked up by a function that runs one case, see Engine. Goldens are made by the engine in memory, and are the same for all others: they
+// are derived from the facts that a run leaves, by Events, and say nothing of when something happened.
+package enginetest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// Engine runs a case to its end. The cast is who it asks, and is given every event; what happens to the run from outside is for it to do, too, with
+// Cast.Outside.
+type Engine func(t *testing.T, c *Case, cast *Cast) Outcome
+
+// Outcome is what came of a case.
+type Outcome struct {
+	Run    string // its id, without a slash
+	Result runtime.Payload
+	Err    error
+	Facts  map[string][]runtime.Fact // by run, child runs included; nil when the engine keeps none
+	Broken bool                      // the host died on the way, so that attempts were made again
+}
+
+// Run runs all cases on an engine, side by side.
+func Run(t *testing.T, run Engine) {
+	t.Helper()
+	for _, c := range Cases(t) {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			cast := c.Cast()
+			c.Check(t, run(t, c, cast))
+			for id, attempts := range cast.Made() {
+				require.Len(t, slices.Compact(attempts), len(attempts), "the same attempt at call %s was made twice", id)
+			}
+		})
+	}
+}
+
+// Check compares what came of the case with what must come of it.
+func (c *Case) Check(t *testing.T, o Outcome) {
+	t.Helper()
+	if o.Broken && slices.ContainsFunc(c.Script.Or, func(p runtime.Payload) bool { return string(p) == string(o.Result) }) {
+		return
+	}
+	got := o.Goldens()
+	for _, name := range []string{"result", "error"} {
+		require.Equal(t, c.Want[name], got[name], "%s of %s; go test ./internal/enginetest -update rewrites it", name, c.Name)
+	}
+	if o.Facts == nil {
+		return
+	}
+	want := c.Want["events"]
+	if o.Broken {
+		want = withoutAttempts(want)
+	}
+	require.Equal(t, want, got["events"], "events of %s", c.Name)
+}
+
+// Goldens gives what came of a case as its golden files have it, by name.
+func (o *Outcome) Goldens() map[string]string {
+	got := make(map[string]string)
+	if o.Err != nil {
+		got["error"] = errorText(o.Err)
+	} else {
+		got["result"] = brief(o.Result) + "\n"
+	}
+	if o.Facts != nil {
+		got["events"] = Events(o.Run, o.Facts)
+		if o.Broken {
+			got["events"] = withoutAttempts(got["events"])
+		}
+	}
+	return got
+}
+
+// errorText is an error as it must be on every engine.
+func errorText(err error) string {
+	e, ok := errors.AsType[*runtime.Error](err)
+	if !ok {
+		return fmt.Sprintf("%T: %v\n", err, err)
+	}
+	shown := struct {
+		Code      runtime.Code    `json:"code"`
+		Message   string          `json:"message"`
+		Hint      string          `json:"hint,omitempty"`
+		Agent     string          `json:"agent,omitempty"`
+		Retryable bool            `json:"retryable,omitempty"`
+		Details   json.RawMessage `json:"details,omitempty"`
+		Trace     []string        `json:"trace,omitempty"`
+	}{e.Code, e.Message, e.Hint, e.Agent, e.Retryable, json.RawMessage(e.Details), nil}
+	for _, f := range e.Trace {
+		shown.Trace = append(shown.Trace, fmt.Sprintf("%s %s %s", f.Branch, f.Pos, f.Func))
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(shown); err != nil {
+		return err.Error()
+	}
+	return b.String()
+}
+
+// Durable gives the ids of the agent calls that have an outcome: no engine may make them again.
+func Durable(facts map[string][]runtime.Fact) []string {
+	var ids []string
+	for run, list := range facts {
+		for i := range list {
+			if f := &list[i]; f.Kind == runtime.Done && f.Attempt > 0 {
+				ids = append(ids, run+"/"+f.Addr.String())
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Taken counts the signals that a run and its child runs took, by name.
+func Taken(facts map[string][]runtime.Fact) map[string]int {
+	taken := make(map[string]int)
+	for _, list := range facts {
+		for at, effect := range effectsOf(list) {
+			if effect.kind == "wait_for" && effect.done != nil && effect.done.Err == nil {
+				var of struct{ Name string }
+				if json.Unmarshal(effect.request, &of) == nil {
+					taken[of.Name]++
+				}
+			}
+			_ = at
+		}
+	}
+	return taken
+}
