@@ -17,6 +17,8 @@ type Room struct {
 	Only []string
 	// Tests are rooms that this room's tests may import besides testkit and what the room itself may import.
 	Tests []string
+	// ForTests closes a room to everything but tests.
+	ForTests bool
 	// Pure rooms see no clock, no network, no host and no chance.
 	Pure bool
 }
@@ -70,7 +72,8 @@ var house = []Room{
 	{Path: "internal/enterprise/usage", Floor: 4},
 	{Path: "internal/enterprise/alert", Floor: 4},
 	{Path: "internal/enterprise/backup", Floor: 4},
-	{Path: testkit, Floor: 4},
+	{Path: "internal/enterprise/testcluster", Floor: 4, Only: []string{}, ForTests: true},
+	{Path: testkit, Floor: 4, ForTests: true},
 	{Path: "internal/trace", Floor: 4, Only: []string{"runtime"}, Tests: []string{"builtins", "internal/engine", "internal/local"}},
 
 	{Path: "internal/local", Floor: 5},
@@ -104,7 +107,8 @@ var doors = []Door{
 	{Module: "github.com/hashicorp/go-hclog", Rooms: []string{"plugins/agent", "plugins/host"}},
 	{Module: "google.golang.org/grpc", Rooms: []string{"plugins/agent", "plugins/host", testkit}},
 	{Module: "google.golang.org/genproto", Rooms: []string{"plugins/agent", "plugins/host"}},
-	{Module: "google.golang.org/protobuf", Rooms: []string{"plugins/agent", "plugins/host", "internal/apipb", testkit}},
+	{Module: "google.golang.org/protobuf", Rooms: []string{"plugins/agent", "plugins/host", "internal/apipb", testkit, "internal/enterprise/testcluster"}},
+	{Module: "go.temporal.io", Rooms: []string{"internal/enterprise/temporal", "internal/enterprise/testcluster"}},
 
 	{Module: "github.com/openai/openai-go", Rooms: []string{"plugins/openai"}, Tests: []string{testkit}},
 	{Module: "github.com/anthropics/anthropic-sdk-go", Rooms: []string{"plugins/anthropic"}, Tests: []string{testkit}},
