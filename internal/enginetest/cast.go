@@ -78,6 +78,7 @@ type Cast struct {
 	mu      sync.Mutex
 	made    map[string][]int // attempts by call id
 	seen    map[string]bool  // what happened in this life of the run
+	dies    bool             // the engine says what it has kept
 	waiting []*waiter
 }
 
@@ -203,12 +204,17 @@ func (a *Answer) give(call *runtime.Call) (runtime.Answer, error) {
 }
 
 // Emit is to be given every event of the run. What a case can wait for are its kind and where it was: "agent.answered 1.0/1", "branch.done 1.3",
-// "approval.asked 2", in a child run with its address before that: "sleep 3/1". That a call has reached its agent is "call 1.0/1".
+// "approval.asked 2", in a child run with its address before that: "sleep 3/1". That a call has reached its agent is "call 1.0/1". That a branch has
+// ended, and will be the next of its fork even if the host dies, is "delivered 1.3"; of successes there is such a word only where the script wants them
+// as they come.
 func (c *Cast) Emit(e runtime.Event) {
 	where := e.Addr.String()
 	switch e.Kind { //nolint:exhaustive // the others are where they were
 	case runtime.BranchStarted, runtime.BranchDone, runtime.BranchFailed, runtime.BranchCancelled:
 		where = string(e.Addr.Path.Child(e.Addr.N, e.N))
+		if !c.dies {
+			c.happened("delivered " + below(e.Run+"/"+where))
+		}
 	}
 	c.happened(string(e.Kind) + " " + below(e.Run+"/"+where))
 }
@@ -250,12 +256,25 @@ func (c *Cast) await(ctx context.Context, what []string) error {
 	}
 }
 
-// Again begins another life of the run: what happened in the one before may happen again. The calls that were made stay made.
-func (c *Cast) Again() {
+// Again begins a life of the run, with what is kept of those before it: what happened in them may happen again. The calls that were made stay made. The
+// host may die in this life, so Kept is to be given all that is kept in it.
+func (c *Cast) Again(facts map[string][]runtime.Fact) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	clear(c.seen)
-	c.waiting = nil
+	c.waiting, c.dies = nil, true
+	c.mu.Unlock()
+	for run, list := range facts {
+		c.Kept(run, list...)
+	}
+}
+
+// Kept is to be given the facts of a run that may be resumed, each once it is durable.
+func (c *Cast) Kept(run string, facts ...runtime.Fact) {
+	for i := range facts {
+		if f := &facts[i]; f.Kind == runtime.Delivered {
+			c.happened("delivered " + below(run+"/"+string(f.Addr.Path.Child(f.Addr.N, f.Index))))
+		}
+	}
 }
 
 // Made gives the attempts that were made at each call, by call id.

@@ -1,9 +1,9 @@
 package enginetest_test
 
 import (
-	"context"
 	"flag"
-	"sync"
+	"fmt"
+	"os"
 	"testing"
 	"testing/synctest"
 
@@ -11,80 +11,26 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/parallax-run/parallax/internal/enginetest"
-	"github.com/parallax-run/parallax/internal/local"
-	"github.com/parallax-run/parallax/internal/pattern"
 	"github.com/parallax-run/parallax/internal/testkit/notebook"
-	"github.com/parallax-run/parallax/runtime"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// keeper is a place for facts that says which runs it has.
-type keeper interface {
-	local.Keeper
-	Runs() []string
-}
-
-// life is one life of a run in this process: from its beginning or its record to its end, or to that of the host.
-type life struct {
-	c      *enginetest.Case
-	cast   *enginetest.Cast
-	loaded *pattern.Loaded
-	id     string
-	keep   local.Keeper // nil keeps nothing
-	taken  map[string]int
-}
-
-func (l *life) run(ctx context.Context) enginetest.Outcome {
-	ctx, cancel := context.WithCancel(ctx)
-	signals, decisions := &local.Signals{}, &local.Decisions{}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		l.cast.Outside(ctx, enginetest.Doors{
-			Signal: signals.Send,
-			Decide: func(child, at string, value runtime.Payload) {
-				run := l.id
-				if child != "" {
-					run += "/" + child
-				}
-				decisions.Send(run, at, value)
-			},
-			Cancel: cancel,
-			Taken:  l.taken,
-		})
-	})
-	eng := &local.Engine{
-		Agents: l.cast, Keep: l.keep, Open: l.loaded.Open, Budget: l.c.Script.Budget, Signals: signals, Decisions: decisions, Emit: l.cast.Emit,
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "unknown arguments", flag.Args())
+		os.Exit(2)
 	}
-	result, err := eng.Run(ctx, local.Run{ID: l.id, Program: l.loaded.Program, Inputs: l.c.Script.Inputs, Config: l.c.Config()})
-	cancel()
-	wg.Wait()
-	return enginetest.Outcome{Run: l.id, Result: result, Err: err}
-}
-
-// factsOf gives all that a place keeps.
-func factsOf(t *testing.T, k keeper) map[string][]runtime.Fact {
-	t.Helper()
-	all := make(map[string][]runtime.Fact)
-	for _, run := range k.Runs() {
-		facts, err := k.Load(run)
-		require.NoError(t, err)
-		all[run] = facts
-	}
-	return all
+	goleak.VerifyTestMain(m)
 }
 
 // inMemory runs a case in virtual time, with facts in memory.
 func inMemory(t *testing.T, c *enginetest.Case, cast *enginetest.Cast) (o enginetest.Outcome) {
 	t.Helper()
-	loaded := c.Load(t)
+	h := host{c: c, cast: cast, loaded: c.Load(t), id: "r"}
 	synctest.Test(t, func(t *testing.T) {
-		book := &notebook.Notebook{}
-		l := &life{c: c, cast: cast, loaded: loaded, id: "r", keep: book}
-		o = l.run(t.Context())
-		o.Facts = factsOf(t, book)
+		o, _ = h.live(t, &notebook.Notebook{}, -1)
 	})
 	return o
 }
@@ -105,11 +51,32 @@ func TestWithoutARecord(t *testing.T) {
 	t.Parallel()
 	enginetest.Run(t, func(t *testing.T, c *enginetest.Case, cast *enginetest.Cast) (o enginetest.Outcome) {
 		t.Helper()
-		loaded := c.Load(t)
-		synctest.Test(t, func(t *testing.T) {
-			l := &life{c: c, cast: cast, loaded: loaded, id: "r"}
-			o = l.run(t.Context())
-		})
+		h := host{c: c, cast: cast, loaded: c.Load(t), id: "r"}
+		synctest.Test(t, func(t *testing.T) { o = h.run(t.Context(), nil, nil) })
 		return o
 	})
+}
+
+// TestAHostThatDiesInMemory lets the host die behind every fact, the next one two facts later, and then the run go on to its end.
+func TestAHostThatDiesInMemory(t *testing.T) {
+	t.Parallel()
+	for _, c := range enginetest.Cases(t) {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			loaded := c.Load(t)
+			for _, kill := range deaths(t, c, loaded) {
+				h := host{c: c, cast: c.Cast(), loaded: loaded, id: "r"}
+				synctest.Test(t, func(t *testing.T) {
+					book := &notebook.Notebook{}
+					for _, facts := range []int{kill, 2, -1} {
+						o, ended := h.live(t, book, facts)
+						if o.Broken = fmt.Sprintf("(the host died behind fact %d)", kill); ended {
+							c.Check(t, o)
+							break
+						}
+					}
+				})
+			}
+		})
+	}
 }

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"context"
+	"maps"
 	"sync"
 
 	"github.com/parallax-run/parallax/runtime"
@@ -12,16 +13,17 @@ type Doors struct {
 	Signal func(name string, value runtime.Payload)
 	Decide func(child, at string, value runtime.Payload) // child is "" for the run itself, else the child run's id without that of the run and the slash
 	Cancel func()
-	Taken  map[string]int // signals, by name, that earlier lives of the run took: they are not sent again
+	Taken  map[TakenSignal]int // signals that earlier lives of the run took: they are not sent again
 }
 
 // Outside does what happens to the run from outside, until that is done or ctx ends.
 func (c *Cast) Outside(ctx context.Context, d Doors) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		taken := make(map[string]int)
+		taken := maps.Clone(d.Taken)
 		for _, s := range c.c.Script.Signals {
-			if taken[s.Name]++; taken[s.Name] <= d.Taken[s.Name] {
+			if t := (TakenSignal{s.Name, s.Value.String()}); taken[t] > 0 {
+				taken[t]--
 				continue
 			}
 			if c.await(ctx, s.Behind) != nil {

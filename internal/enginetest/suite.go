@@ -28,7 +28,7 @@ type Outcome struct {
 	Result runtime.Payload
 	Err    error
 	Facts  map[string][]runtime.Fact // by run, child runs included; nil when the engine keeps none
-	Broken bool                      // the host died on the way, so that attempts were made again
+	Broken string                    // how the host died on the way, so that attempts were made again; "" when it did not
 }
 
 // Run runs all cases on an engine, side by side.
@@ -49,21 +49,21 @@ func Run(t *testing.T, run Engine) {
 // Check compares what came of the case with what must come of it.
 func (c *Case) Check(t *testing.T, o Outcome) {
 	t.Helper()
-	if o.Broken && slices.ContainsFunc(c.Script.Or, func(p runtime.Payload) bool { return string(p) == string(o.Result) }) {
+	if o.Broken != "" && slices.ContainsFunc(c.Script.Or, func(p runtime.Payload) bool { return string(p) == string(o.Result) }) {
 		return
 	}
 	got := o.Goldens()
 	for _, name := range []string{"result", "error"} {
-		require.Equal(t, c.Want[name], got[name], "%s of %s; go test ./internal/enginetest -update rewrites it", name, c.Name)
+		require.Equal(t, c.Want[name], got[name], "%s of %s; go test ./internal/enginetest -update rewrites it %s", name, c.Name, o.Broken)
 	}
 	if o.Facts == nil {
 		return
 	}
 	want := c.Want["events"]
-	if o.Broken {
+	if o.Broken != "" {
 		want = withoutAttempts(want)
 	}
-	require.Equal(t, want, got["events"], "events of %s", c.Name)
+	require.Equal(t, want, got["events"], "events of %s %s", c.Name, o.Broken)
 }
 
 // Goldens gives what came of a case as its golden files have it, by name.
@@ -76,7 +76,7 @@ func (o *Outcome) Goldens() map[string]string {
 	}
 	if o.Facts != nil {
 		got["events"] = Events(o.Run, o.Facts)
-		if o.Broken {
+		if o.Broken != "" {
 			got["events"] = withoutAttempts(got["events"])
 		}
 	}
@@ -111,6 +111,27 @@ func errorText(err error) string {
 	return b.String()
 }
 
+// Family gives the facts of a run and of its child runs, by run; load gives those of one.
+func Family(run string, load func(run string) ([]runtime.Fact, error)) (map[string][]runtime.Fact, error) {
+	all := make(map[string][]runtime.Fact)
+	for next := []string{run}; len(next) > 0; next = next[1:] {
+		facts, err := load(next[0])
+		if err != nil {
+			return nil, err
+		}
+		if len(facts) == 0 {
+			continue
+		}
+		all[next[0]] = facts
+		for at, e := range effectsOf(facts) {
+			if e.kind == "run" && at.N > 0 {
+				next = append(next, next[0]+"/"+at.String())
+			}
+		}
+	}
+	return all, nil
+}
+
 // Durable gives the ids of the agent calls that have an outcome: no engine may make them again.
 func Durable(facts map[string][]runtime.Fact) []string {
 	var ids []string
@@ -125,18 +146,21 @@ func Durable(facts map[string][]runtime.Fact) []string {
 	return ids
 }
 
-// Taken counts the signals that a run and its child runs took, by name.
-func Taken(facts map[string][]runtime.Fact) map[string]int {
-	taken := make(map[string]int)
+// TakenSignal is one that a run took.
+type TakenSignal struct{ Name, Value string }
+
+// Taken counts the signals that a run and its child runs took.
+func Taken(facts map[string][]runtime.Fact) map[TakenSignal]int {
+	taken := make(map[TakenSignal]int)
 	for _, list := range facts {
-		for at, effect := range effectsOf(list) {
-			if effect.kind == "wait_for" && effect.done != nil && effect.done.Err == nil {
-				var of struct{ Name string }
-				if json.Unmarshal(effect.request, &of) == nil {
-					taken[of.Name]++
-				}
+		for _, e := range effectsOf(list) {
+			if e.kind != "wait_for" || e.done == nil || e.done.Err != nil {
+				continue
 			}
-			_ = at
+			var of struct{ Name string }
+			if json.Unmarshal(e.request, &of) == nil {
+				taken[TakenSignal{of.Name, e.done.Outcome.String()}]++
+			}
 		}
 	}
 	return taken
