@@ -150,20 +150,24 @@ func (c *Cluster) Close() error {
 
 const dirPattern = "parallax-cluster-"
 
-// makeDir makes a folder that the account of PostgreSQL can enter, and holds its lock.
+// makeDir makes a folder that the account of PostgreSQL can pass through, and holds its lock. The lock has its name only when it is held.
 func makeDir(parent string) (string, *os.File, error) {
 	dir, err := os.MkdirTemp(parent, dirPattern)
 	if err != nil {
 		return "", nil, err
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
+	unheld := filepath.Join(dir, "unheld")
+	lock, err := os.OpenFile(unheld, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return dir, nil, err
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return dir, lock, fmt.Errorf("lock %s: %w", lock.Name(), err)
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return dir, lock, fmt.Errorf("lock %s: %w", dir, err)
 	}
-	return dir, lock, os.Chmod(dir, 0o711) //nolint:gosec // the account of PostgreSQL passes through, and reads nothing
+	if err := os.Rename(unheld, filepath.Join(dir, "lock")); err != nil {
+		return dir, lock, err
+	}
+	return dir, lock, os.Chmod(dir, 0o711)
 }
 
 // sweep removes the folders of clusters whose test binary was killed. What fails is left to the next one.

@@ -42,7 +42,7 @@ func (c *Cluster) layDatabase(ctx context.Context) error {
 
 // closeDatabase gives the files to the account of PostgreSQL, which wants its data for itself.
 func (c *Cluster) closeDatabase() error {
-	if err := os.Chmod(c.dataDir(), 0o700); err != nil { //nolint:gosec // a folder
+	if err := os.Chmod(c.dataDir(), 0o700); err != nil {
 		return err
 	}
 	return c.programs.owner.own(c.databaseDir())
@@ -131,7 +131,7 @@ func keep(dir, name string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(half)
+	defer func() { _ = os.RemoveAll(half) }()
 	if err := os.CopyFS(half, os.DirFS(dir)); err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ tool (
 	go.temporal.io/server/cmd/tools/sql
 )
 
-require go.temporal.io/server v1.32.1
+require go.temporal.io/server v1.32.1 // indirect
 
 require (
 	cel.dev/expr v0.25.2 // indirect
