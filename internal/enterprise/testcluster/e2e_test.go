@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -59,7 +60,7 @@ func TestAWorkflowOutlivesServerAndDatabase(t *testing.T) {
 	c, err := testcluster.Start(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
-	t.Logf("ready after %v; %s", time.Since(began).Round(time.Millisecond), memory(c))
+	t.Logf("ready after %v; %s", time.Since(began).Round(time.Millisecond), memory(t, c))
 
 	s := newSteps()
 	conn := dial(t, c)
@@ -90,7 +91,7 @@ func TestAWorkflowOutlivesServerAndDatabase(t *testing.T) {
 	require.NoError(t, run.Get(t.Context(), &total))
 	require.Equal(t, 6, total)
 	require.Equal(t, int64(6), s.done.Load(), "no step is done twice")
-	t.Logf("after the run: %s", memory(c))
+	t.Logf("after the run: %s", memory(t, c))
 }
 
 func TestANamespaceCanBeAdded(t *testing.T) {
@@ -243,17 +244,35 @@ func processesIn(t *testing.T, dir string) []string {
 	return found
 }
 
-// memory says how much of the machine the two programs hold.
-func memory(c *testcluster.Cluster) string {
-	return fmt.Sprintf("server %s, postmaster %s", resident(c.ServerPID()), resident(c.PostgresPID()))
+// memory says how much of the machine the server and all processes of PostgreSQL hold, shared pages shared out.
+func memory(t *testing.T, c *testcluster.Cluster) string {
+	t.Helper()
+	server, rest := 0, 0
+	for _, process := range processesIn(t, c.Dir()) {
+		held := proportional(process)
+		if filepath.Base(process) == strconv.Itoa(c.ServerPID()) {
+			server += held
+		} else {
+			rest += held
+		}
+	}
+	return fmt.Sprintf("the server holds %d MB, PostgreSQL %d MB", server>>10, rest>>10)
 }
 
-func resident(pid int) string {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+// proportional is the memory of a process in kB; none when it has ended.
+func proportional(process string) int {
+	data, err := os.ReadFile(filepath.Join(process, "smaps_rollup"))
 	if err != nil {
-		return err.Error()
+		return 0
 	}
-	_, after, _ := strings.Cut(string(data), "VmRSS:")
-	line, _, _ := strings.Cut(after, "\n")
-	return strings.TrimSpace(line)
+	_, after, _ := strings.Cut(string(data), "\nPss:")
+	fields := strings.Fields(after)
+	if len(fields) == 0 {
+		return 0
+	}
+	kB, err := strconv.Atoi(fields[0])
+	if err != nil {
+		return 0
+	}
+	return kB
 }
