@@ -212,7 +212,7 @@ func (c *Cast) Emit(e runtime.Event) {
 	switch e.Kind { //nolint:exhaustive // the others are where they were
 	case runtime.BranchStarted, runtime.BranchDone, runtime.BranchFailed, runtime.BranchCancelled:
 		where = string(e.Addr.Path.Child(e.Addr.N, e.N))
-		if !c.dies {
+		if ended := e.Kind == runtime.BranchDone || e.Kind == runtime.BranchFailed; ended && !c.dies {
 			c.happened("delivered " + below(e.Run+"/"+where))
 		}
 	}

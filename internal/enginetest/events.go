@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -46,14 +47,27 @@ func effectsOf(facts []runtime.Fact) map[runtime.Address]*effect {
 		}
 	}
 	for _, e := range all {
-		var of struct {
-			Effect   string
-			Branches int
-		}
+		var of struct{ Effect string }
 		_ = json.Unmarshal(e.request, &of)
-		e.kind, e.branches = of.Effect, of.Branches
+		e.kind, e.branches = of.Effect, runtime.BranchesOf(e.request)
 	}
 	return all
+}
+
+// only gives the facts of addresses of which one fact may say that they are effects of a kind: reading them all takes its time where they are long.
+func only(kind string, facts []runtime.Fact) (some []runtime.Fact) {
+	where := make(map[runtime.Address]bool)
+	for i := range facts {
+		if bytes.Contains(facts[i].Request, []byte(`"effect":"`+kind+`"`)) {
+			where[facts[i].Addr] = true
+		}
+	}
+	for i := range facts {
+		if where[facts[i].Addr] {
+			some = append(some, facts[i])
+		}
+	}
+	return some
 }
 
 // Events tells what happened in a run and in its child runs, a line for each effect and fork, by address. It is the same on every engine:
@@ -201,6 +215,9 @@ func (e *effect) forks() bool {
 
 // asked is the request without what kind it is.
 func (e *effect) asked() runtime.Payload {
+	if len(e.request) > longest {
+		return e.request
+	}
 	var fields map[string]runtime.Payload
 	if json.Unmarshal(e.request, &fields) != nil {
 		return e.request
@@ -263,7 +280,7 @@ func failure(e *runtime.Error) string {
 }
 
 // longest is how many bytes of a payload are shown.
-const longest = 2000
+const longest = 600
 
 // brief is a payload, or what it is known by when it is long.
 func brief(p runtime.Payload) string {

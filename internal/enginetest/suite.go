@@ -123,7 +123,7 @@ func Family(run string, load func(run string) ([]runtime.Fact, error)) (map[stri
 			continue
 		}
 		all[next[0]] = facts
-		for at, e := range effectsOf(facts) {
+		for at, e := range effectsOf(only("run", facts)) {
 			if e.kind == "run" && at.N > 0 {
 				next = append(next, next[0]+"/"+at.String())
 			}
@@ -153,7 +153,7 @@ type TakenSignal struct{ Name, Value string }
 func Taken(facts map[string][]runtime.Fact) map[TakenSignal]int {
 	taken := make(map[TakenSignal]int)
 	for _, list := range facts {
-		for _, e := range effectsOf(list) {
+		for _, e := range effectsOf(only("wait_for", list)) {
 			if e.kind != "wait_for" || e.done == nil || e.done.Err != nil {
 				continue
 			}
