@@ -48,6 +48,7 @@ type Script struct {
 	Decisions []Decision           `json:"decisions"` // each is made when it is asked for
 	Cancel    []string             `json:"cancel"`    // the run is cancelled when all of this has happened, see Cast.Emit
 	Or        []runtime.Payload    `json:"or"`        // what else may be the result where the host died on the way
+	OrErrors  []runtime.Code       `json:"or_errors"` // and in what else it may end then
 }
 
 // Signal is sent to the run.

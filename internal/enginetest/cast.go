@@ -168,16 +168,9 @@ func (a *Answer) pass(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if a.Takes == 0 {
-		return nil
-	}
-	t := time.NewTimer(time.Duration(a.Takes))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
 		return ctx.Err()
 	}
+	return rest(ctx, time.Duration(a.Takes))
 }
 
 func (a *Answer) give(call *runtime.Call) (runtime.Answer, error) {
@@ -209,6 +202,9 @@ func (a *Answer) give(call *runtime.Call) (runtime.Answer, error) {
 // as they come.
 func (c *Cast) Emit(e runtime.Event) {
 	where := e.Addr.String()
+	if earlier, ok := told[e.Kind]; ok && e.Past {
+		c.happened(earlier + " " + below(e.Run+"/"+where))
+	}
 	switch e.Kind { //nolint:exhaustive // the others are where they were
 	case runtime.BranchStarted, runtime.BranchDone, runtime.BranchFailed, runtime.BranchCancelled:
 		where = string(e.Addr.Path.Child(e.Addr.N, e.N))
@@ -217,6 +213,11 @@ func (c *Cast) Emit(e runtime.Event) {
 		}
 	}
 	c.happened(string(e.Kind) + " " + below(e.Run+"/"+where))
+}
+
+// told is what had happened before, when a resumed run tells only of its end.
+var told = map[runtime.EventKind]string{
+	runtime.AgentCalled: "call", runtime.SignalTaken: string(runtime.SignalAwaited), runtime.ApprovalDecided: string(runtime.ApprovalAsked),
 }
 
 // below is an id without that of the run, which is before the first slash.

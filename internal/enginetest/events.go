@@ -197,7 +197,7 @@ func (e *effect) String() string {
 	case e.done == nil:
 		s += " -> nothing"
 	case e.done.Err != nil:
-		s += " -> " + failure(e.done.Err) + e.attempts()
+		s += " -> " + e.failure() + e.attempts()
 	case e.kind == "agent":
 		s += " -> " + brief(answerOf(e.done.Outcome)) + e.attempts()
 	case e.kind == "budget" && strings.Contains(e.request.String(), `"time"`):
@@ -269,6 +269,14 @@ func withoutAttempts(events string) string {
 		lines[i] = attempts.ReplaceAllString(l, "")
 	}
 	return strings.Join(lines, "\n")
+}
+
+// failure is what an effect ended in. Where a pattern was looked for is the engine's own.
+func (e *effect) failure() string {
+	if (e.kind == "run" || e.kind == "") && e.done.Err.Code == runtime.NotFound {
+		return string(runtime.NotFound)
+	}
+	return failure(e.done.Err)
 }
 
 func failure(e *runtime.Error) string {

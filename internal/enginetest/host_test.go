@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,6 +25,7 @@ type host struct {
 	cast   *enginetest.Cast
 	loaded *pattern.Loaded
 	id     string
+	clock  time.Time // when its last life ended
 }
 
 // run is one life, with what is kept of those before it: nothing when keep is nil.
@@ -61,6 +63,7 @@ func (h *host) live(t *testing.T, keep engine.Keeper, facts int) (o enginetest.O
 	before, err := enginetest.Family(h.id, keep.Load)
 	require.NoError(t, err)
 	made := h.cast.Made()
+	<-time.After(h.clock.Sub(time.Now())) // each life may have a bubble of its own
 	h.cast.Again(before)
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
@@ -68,6 +71,7 @@ func (h *host) live(t *testing.T, keep engine.Keeper, facts int) (o enginetest.O
 	o = h.run(ctx, d, enginetest.Taken(before))
 	o.Facts, err = enginetest.Family(h.id, keep.Load)
 	require.NoError(t, err)
+	h.clock = time.Now()
 	now := h.cast.Made()
 	for _, id := range enginetest.Durable(before) {
 		require.Equal(t, made[id], now[id], "call %s has an outcome and was made again", id)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -16,6 +17,21 @@ type Doors struct {
 	Taken  map[TakenSignal]int // signals that earlier lives of the run took: they are not sent again
 }
 
+// settling is how long a branch may take from saying that it waits for a signal to being the one that gets it.
+const settling = 20 * time.Millisecond
+
+// rest lets time pass.
+func rest(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Outside does what happens to the run from outside, until that is done or ctx ends.
 func (c *Cast) Outside(ctx context.Context, d Doors) {
 	var wg sync.WaitGroup
@@ -26,7 +42,7 @@ func (c *Cast) Outside(ctx context.Context, d Doors) {
 				taken[t]--
 				continue
 			}
-			if c.await(ctx, s.Behind) != nil {
+			if c.await(ctx, s.Behind) != nil || len(s.Behind) > 0 && rest(ctx, settling) != nil {
 				return
 			}
 			d.Signal(s.Name, s.Value)
