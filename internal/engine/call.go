@@ -26,8 +26,8 @@ func (b *branch) call(at runtime.Address, e runtime.AgentCall) (runtime.Payload,
 	if !info.Instant || b.keeps() && !b.x.Replay { // an answer that is kept has a disk to wait for
 		b.yield()
 	}
-	if b.keeps() && b.x.Ready != nil && !info.Instant {
-		if b.x.Ready(b.ctx, e.Agent) == nil { // else the call says what is wrong
+	if b.keeps() && !info.Instant {
+		if b.place.Ready(b.ctx, e.Agent) == nil { // else the call says what is wrong
 			info, _ = b.x.Agents.Info(e.Agent)
 		}
 	}
@@ -103,11 +103,17 @@ func (b *branch) interrupted(at runtime.Address, e runtime.AgentCall, begun *run
 		return nil
 	}
 	b.attempts = begun.Attempt
-	failed := runtime.Errorf(runtime.UnknownOutcome, "agent %q was asked when the run broke off, and must not be asked twice: whether it did its work is not known", e.Agent)
-	failed.Hint = "find out what it did; attempt(...) lets the pattern go on"
-	failed.Agent, failed.Attempts = e.Agent, begun.Attempt
+	failed := Lost(e.Agent, begun.Attempt)
 	b.emit(runtime.Event{Kind: runtime.AgentFailed, Addr: at, Agent: e.Agent, N: begun.Attempt, Error: failed, Then: begun.At})
 	return failed
+}
+
+// Lost is the error of a call to an agent that must not be asked twice, when its answer was lost.
+func Lost(agent string, attempt int) *runtime.Error {
+	e := runtime.Errorf(runtime.UnknownOutcome, "agent %q was asked when the run broke off, and must not be asked twice: whether it did its work is not known", agent)
+	e.Hint = "find out what it did; attempt(...) lets the pattern go on"
+	e.Agent, e.Attempts = agent, attempt
+	return e
 }
 
 // attempt makes one attempt within the run's budget.

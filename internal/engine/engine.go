@@ -46,10 +46,9 @@ type Engine struct {
 	Open   func(from, label string) (*runtime.Program, error) // finds the patterns that run() names; nil means there are none
 	Width  int                                                // most branches of a fork at a time, whatever it asks for; zero means no bound
 
-	Keep   Keeper                                        // nil keeps nothing
-	Ready  func(ctx context.Context, agent string) error // makes Info know what the agent itself declares, before it is asked; nil where it does
-	Retell bool                                          // tell also of child runs that had ended before the run was resumed
-	Replay bool                                          // tell what Keep has and do nothing new: where the record ends the run ends, with a *Beyond
+	Keep   Keeper // nil keeps nothing
+	Retell bool   // tell also of child runs that had ended before the run was resumed
+	Replay bool   // tell what Keep has and do nothing new: where the record ends the run ends, with a *Beyond
 
 	// Emit receives every event of a run in Seq order and is never called concurrently for one run. It must return
 	// quickly: the branch that caused the event waits for it. Nil means nobody listens.

@@ -25,6 +25,9 @@ type Place interface {
 	// Yield lets others go on for a moment.
 	Yield()
 
+	// Ready makes the Directory know what the agent itself declares, before it is asked.
+	Ready(ctx context.Context, agent string) error
+
 	// Call makes one attempt. It bounds the agent's work by c.Timeout, queueing excluded. What the agent did wrong is a *runtime.Error;
 	// any other error is the host's.
 	Call(ctx context.Context, c runtime.Call) (runtime.Answer, error)

@@ -41,7 +41,7 @@ type Engine struct {
 	Watch     bool                                               // emit what agents say before they answer
 	Open      func(from, label string) (*runtime.Program, error) // finds the patterns that run() names; nil means there are none
 
-	Keep   engine.Keeper                                        // nil keeps nothing
+	Keep   engine.Keeper                                 // nil keeps nothing
 	Ready  func(ctx context.Context, agent string) error // makes Info know what the agent itself declares, before it is asked; nil where it does
 	Retell bool                                          // tell also of child runs that had ended before the run was resumed
 	Replay bool                                          // tell what Keep has and do nothing new: where the record ends the run ends, with a *Beyond
@@ -56,7 +56,7 @@ type Engine struct {
 func (e *Engine) Run(ctx context.Context, r engine.Run) (runtime.Payload, error) {
 	rules := &engine.Engine{
 		Agents: e.Agents, Budget: e.Budget, Now: e.Now, Watch: e.Watch, Open: e.Open,
-		Keep: e.Keep, Ready: e.Ready, Retell: e.Retell, Replay: e.Replay, Emit: e.Emit,
+		Keep: e.Keep, Retell: e.Retell, Replay: e.Replay, Emit: e.Emit,
 	}
 	if rules.Now == nil {
 		rules.Now = time.Now

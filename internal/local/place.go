@@ -43,6 +43,14 @@ func (p *place) Sleep(ctx context.Context, d time.Duration) error {
 // Yield implements engine.Place. Goroutines need not.
 func (p *place) Yield() {}
 
+// Ready implements engine.Place.
+func (p *place) Ready(ctx context.Context, agent string) error {
+	if p.Engine.Ready == nil {
+		return nil
+	}
+	return p.Engine.Ready(ctx, agent)
+}
+
 // Call implements engine.Place.
 func (p *place) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
 	p.flights.start()
