@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -33,7 +34,9 @@ type Case struct {
 	Script Script
 	Want   map[string]string // the golden files
 
-	archive *txtar.Archive
+	archive *txtar.Archive // nil of an example
+	main    string         // path of an example's pattern
+	stage   func() actors  // makes the agents of an example
 }
 
 // Script is what happens around the pattern.
@@ -122,9 +125,12 @@ func (c *Case) Config() runtime.Config {
 	return runtime.Config{Limits: c.Script.Limits, Seed: c.Script.Seed}
 }
 
-// Dir writes the sources of the case into a directory and gives the path of the main file.
-func (c *Case) Dir(t *testing.T) string {
+// Main gives the path of the main file, after writing it and what is beside it into a directory if need be.
+func (c *Case) Main(t *testing.T) string {
 	t.Helper()
+	if c.main != "" {
+		return c.main
+	}
 	dir := t.TempDir()
 	for _, f := range c.archive.Files {
 		if !strings.HasSuffix(f.Name, ".star") {
@@ -140,13 +146,17 @@ func (c *Case) Dir(t *testing.T) string {
 // Load compiles the pattern.
 func (c *Case) Load(t *testing.T) *pattern.Loaded {
 	t.Helper()
-	loaded, err := pattern.Load(c.Dir(t), runtime.Environment{Builtins: builtins.All()}, pattern.Options{Std: stdlib.FS()})
+	loaded, err := pattern.Load(c.Main(t), runtime.Environment{Builtins: builtins.All()}, pattern.Options{Std: stdlib.FS()})
 	require.NoError(t, err)
 	return loaded
 }
 
-// Rewrite writes the archive with other goldens into the directory that holds the cases.
-func (c *Case) Rewrite(got map[string]string) error {
+// Rewrite writes what came of the case as its goldens, below the working directory.
+func (c *Case) Rewrite(o Outcome) error {
+	if c.archive == nil {
+		return errors.Join(o.Err, os.WriteFile(filepath.FromSlash(c.golden()), []byte(o.Result.String()+"\n"), 0o600))
+	}
+	got := o.Goldens()
 	a := &txtar.Archive{Comment: c.archive.Comment}
 	for _, f := range c.archive.Files {
 		if !isGolden(f.Name) {

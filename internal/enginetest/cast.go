@@ -80,7 +80,11 @@ type Cast struct {
 	seen    map[string]bool  // what happened in this life of the run
 	dies    bool             // the engine says what it has kept
 	waiting []*waiter
+	act     actors // who answers instead of the case's replies, or nil
 }
+
+// actors make attempts.
+type actors func(ctx context.Context, call runtime.Call) (runtime.Answer, error)
 
 // waiter waits until all of some things have happened.
 type waiter struct {
@@ -90,7 +94,11 @@ type waiter struct {
 
 // Cast gives the agents of the case, who have not been asked anything yet.
 func (c *Case) Cast() *Cast {
-	return &Cast{c: c, made: make(map[string][]int), seen: make(map[string]bool)}
+	cast := &Cast{c: c, made: make(map[string][]int), seen: make(map[string]bool)}
+	if c.stage != nil {
+		cast.act = c.stage()
+	}
+	return cast
 }
 
 // Info gives what is known of an agent.
@@ -120,27 +128,39 @@ func (c *Cast) Call(ctx context.Context, call runtime.Call) (runtime.Answer, err
 	c.made[call.ID] = append(c.made[call.ID], call.Attempt)
 	c.mu.Unlock()
 	c.happened("call " + below(call.ID))
-	reply := c.reply(&call)
-	answer := reply.Answer
-	if n := len(reply.Answers); n > 0 {
-		answer = reply.Answers[min(call.Attempt, n)-1]
-	}
 	bound, cancel := ctx, func() {}
 	if 0 < call.Timeout && call.Timeout < 1000*time.Hour {
 		bound, cancel = context.WithTimeout(ctx, call.Timeout)
 	}
 	defer cancel()
-	err := c.await(bound, reply.Behind)
-	if err == nil {
-		err = answer.pass(bound)
+	act := c.act
+	if act == nil {
+		act = c.scripted
 	}
+	answer, err := act(bound, call)
 	switch {
 	case ctx.Err() != nil:
 		return runtime.Answer{}, runtime.ErrCancelled()
-	case err != nil:
+	case bound.Err() != nil:
 		late := runtime.Errorf(runtime.Timeout, "agent %q did not answer within %s", call.Agent, call.Timeout)
 		late.Retryable = true
 		return runtime.Answer{}, late
+	}
+	return answer, err
+}
+
+// scripted makes an attempt as the case says. When ctx ends there is no answer.
+func (c *Cast) scripted(ctx context.Context, call runtime.Call) (runtime.Answer, error) {
+	reply := c.reply(&call)
+	answer := reply.Answer
+	if n := len(reply.Answers); n > 0 {
+		answer = reply.Answers[min(call.Attempt, n)-1]
+	}
+	if err := c.await(ctx, reply.Behind); err != nil {
+		return runtime.Answer{}, err
+	}
+	if err := answer.pass(ctx); err != nil {
+		return runtime.Answer{}, err
 	}
 	return answer.give(&call)
 }

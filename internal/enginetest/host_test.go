@@ -26,6 +26,7 @@ type host struct {
 	loaded *pattern.Loaded
 	id     string
 	clock  time.Time // when its last life ended
+	replay bool      // it only tells what is kept
 }
 
 // run is one life, with what is kept of those before it: nothing when keep is nil.
@@ -48,7 +49,7 @@ func (h *host) run(ctx context.Context, keep engine.Keeper, taken map[enginetest
 		})
 	})
 	eng := &local.Engine{
-		Agents: h.cast, Keep: keep, Open: h.loaded.Open, Budget: h.c.Script.Budget, Signals: signals, Decisions: decisions, Emit: h.cast.Emit,
+		Agents: h.cast, Keep: keep, Open: h.loaded.Open, Budget: h.c.Script.Budget, Replay: h.replay, Signals: signals, Decisions: decisions, Emit: h.cast.Emit,
 	}
 	result, err := eng.Run(ctx, engine.Run{ID: h.id, Program: h.loaded.Program, Inputs: h.c.Script.Inputs, Config: h.c.Config()})
 	cancel()
@@ -82,7 +83,8 @@ func (h *host) live(t *testing.T, keep engine.Keeper, facts int) (o enginetest.O
 	return o, !d.dead
 }
 
-// deaths are the numbers of facts behind which the host of a case is to die: all there are, or some of them where there are many.
+// deaths are the numbers of facts behind which the host of a case is to die: all there are, or some of them where there are many. Behind the last of
+// them the run has ended, and is only told again.
 func deaths(t *testing.T, c *enginetest.Case, loaded *pattern.Loaded) (all []int) {
 	t.Helper()
 	n := 0
@@ -96,7 +98,7 @@ func deaths(t *testing.T, c *enginetest.Case, loaded *pattern.Loaded) (all []int
 	for k := 0; k < n; k += 1 + n/60 {
 		all = append(all, k)
 	}
-	return all
+	return append(all, n)
 }
 
 var errDead = errors.New("the host is dead")
