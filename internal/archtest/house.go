@@ -37,6 +37,7 @@ const (
 	anywhere   = "*"
 	top        = 7                     // nobody imports what is up here
 	testkit    = "internal/testkit"    // fakes and suites; for tests only
+	enginetest = "internal/enginetest" // what every engine must do alike
 	enterprise = "internal/enterprise" // has a licence of its own; the open edition never links it
 )
 
@@ -74,6 +75,7 @@ var house = []Room{
 	{Path: "internal/enterprise/backup", Floor: 4},
 	{Path: "internal/enterprise/testcluster", Floor: 4, Only: []string{}, ForTests: true},
 	{Path: testkit, Floor: 4, ForTests: true},
+	{Path: enginetest, Floor: 4, ForTests: true, Tests: []string{"internal/engine", "internal/local", "internal/badger"}},
 	{Path: "internal/trace", Floor: 4, Only: []string{"runtime"}, Tests: []string{"builtins", "internal/engine", "internal/local"}},
 
 	{Path: "internal/local", Floor: 5},
@@ -130,8 +132,8 @@ var doors = []Door{
 	{Module: "golang.org/x/sys", Rooms: aboveGround()},
 	{Module: "golang.org/x/text", Rooms: append(aboveGround(), "builtins")},
 
-	{Module: "github.com/stretchr/testify", Rooms: []string{testkit}, Tests: []string{anywhere}},
-	{Module: "github.com/rogpeppe/go-internal", Rooms: []string{testkit}, Tests: []string{anywhere}},
+	{Module: "github.com/stretchr/testify", Rooms: []string{testkit, enginetest}, Tests: []string{anywhere}},
+	{Module: "github.com/rogpeppe/go-internal", Rooms: []string{testkit, enginetest}, Tests: []string{anywhere}},
 	{Module: "go.uber.org/goleak", Rooms: []string{testkit}, Tests: []string{anywhere}},
 	{Module: "pgregory.net/rapid", Rooms: []string{testkit}, Tests: []string{anywhere}},
 }
