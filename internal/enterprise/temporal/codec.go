@@ -5,7 +5,6 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parallax-run/parallax/runtime"
@@ -13,7 +12,7 @@ import (
 
 // Converter is how values travel: as JSON, and by reference when they are over runtime.InlineBytes, so that histories stay small.
 func Converter(b Blobs) converter.DataConverter {
-	return workflow.DataConverterWithoutDeadlockDetection(converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), claimCheck{b}))
+	return converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), claimCheck{b})
 }
 
 // claimCheck keeps large payloads outside of histories.

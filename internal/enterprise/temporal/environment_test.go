@@ -2,7 +2,6 @@ package temporal_test
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -48,15 +47,15 @@ func inEnvironment(t *testing.T, c *enginetest.Case, cast *enginetest.Cast) engi
 	env.SetDataConverter(temporal.Converter(blobs))
 	env.SetTestTimeout(20 * time.Second)
 	ctx, stop := context.WithCancel(t.Context())
-	decided := make(chan struct{}, 1)
+	acted := make(chan struct{}, 100)
 	temporal.Register(env, temporal.WorkerConfig{Patterns: p, Agents: cast, Emit: func(e runtime.Event) {
 		cast.Emit(e)
-		if e.Kind == runtime.ApprovalAsked && decides(c, e) {
-			<-decided // the environment passes the time of a wait at once
+		if waits(c, &e) {
+			await(acted)
 		}
 	}})
 	var wg sync.WaitGroup
-	wg.Go(func() { cast.Outside(ctx, doors(t, env, decided)) })
+	wg.Go(func() { cast.Outside(ctx, doors(t, env, acted)) })
 	env.ExecuteWorkflow(temporal.WorkflowName, started(t, p, c))
 	stop()
 	wg.Wait()
@@ -74,24 +73,33 @@ func inEnvironment(t *testing.T, c *enginetest.Case, cast *enginetest.Cast) engi
 	return o
 }
 
-// decides says whether somebody in the case decides what is asked.
-func decides(c *enginetest.Case, e runtime.Event) bool {
-	return slices.ContainsFunc(c.Script.Decisions, func(d enginetest.Decision) bool {
-		run := "r"
-		if d.Run != "" {
-			run += "/" + d.Run
-		}
-		return run == e.Run && d.At == e.Addr.String()
-	})
+// waits says whether those outside may have something to do now.
+func waits(c *enginetest.Case, e *runtime.Event) bool {
+	switch e.Kind { //nolint:exhaustive // the others pass no time
+	case runtime.ApprovalAsked, runtime.SignalAwaited, runtime.Slept:
+		return true
+	case runtime.BranchFailed:
+		return len(c.Script.Signals) > 0
+	}
+	return false
 }
 
-func doors(t *testing.T, env *testsuite.TestWorkflowEnvironment, decided chan<- struct{}) enginetest.Doors {
+// await lets those outside act before the environment passes the time of a wait, which it does at once.
+func await(acted <-chan struct{}) {
+	select {
+	case <-acted:
+	case <-time.After(60 * time.Millisecond):
+	}
+}
+
+func doors(t *testing.T, env *testsuite.TestWorkflowEnvironment, acted chan<- struct{}) enginetest.Doors {
 	t.Helper()
 	return enginetest.Doors{
 		Signal: func(name string, value runtime.Payload) {
 			env.RegisterDelayedCallback(func() {
 				env.SignalWorkflow(temporal.SignalName, temporal.Signal{Name: name, Value: value})
 			}, 0)
+			acted <- struct{}{}
 		},
 		Decide: func(child, at string, value runtime.Payload) {
 			run := "r"
@@ -105,9 +113,12 @@ func doors(t *testing.T, env *testsuite.TestWorkflowEnvironment, decided chan<- 
 					OnComplete: func(any, error) {},
 				}, temporal.Decide{Run: run, Address: at, Value: value})
 			}, 0)
-			decided <- struct{}{}
+			acted <- struct{}{}
 		},
-		Cancel: env.CancelWorkflow,
+		Cancel: func() {
+			env.CancelWorkflow()
+			acted <- struct{}{}
+		},
 	}
 }
 

@@ -56,9 +56,9 @@ type cond struct {
 // Wait implements engine.Cond.
 func (c *cond) Wait() {
 	c.l.Unlock()
+	defer c.l.Lock() // also when the workflow is put away and never goes on
 	_ = workflow.Await(c.own, func() bool { return c.rang }) // it is never cancelled
 	c.rang = false
-	c.l.Lock()
 }
 
 // Signal implements engine.Cond.
