@@ -75,7 +75,7 @@ golden: ## rewrite golden files and generated pages; read the diff as a reviewer
 e2e: temporal ## the tests against a real Temporal server on PostgreSQL
 	go test -vet=off -count=1 -p 1 -timeout 30m -tags e2e $(CLUSTERED)
 
-temporal: ## build that server into a cache, once; eight minutes of CPU
+temporal: ## build that server into a cache, once; nine minutes of CPU
 	@.ci/temporal
 
 fuzz: ## fuzz every target for FUZZTIME (5s)
