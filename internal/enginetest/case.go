@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,14 +112,7 @@ func parse(name string, text []byte) (*Case, error) {
 	return c, nil
 }
 
-func isGolden(name string) bool {
-	for _, g := range goldens {
-		if g == name {
-			return true
-		}
-	}
-	return false
-}
+func isGolden(name string) bool { return slices.Contains(goldens, name) }
 
 // Config is how the pattern is run.
 func (c *Case) Config() runtime.Config {

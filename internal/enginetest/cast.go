@@ -3,7 +3,6 @@ package enginetest
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -273,8 +272,19 @@ func (c *Cast) await(ctx context.Context, what []string) error {
 	case <-w.done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%v has not happened: %w", w.missing, ctx.Err())
+		return ctx.Err()
 	}
+}
+
+// missing is what has not happened that something waited for.
+func (c *Cast) missing() (all []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range c.waiting {
+		all = append(all, w.missing...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // Again begins a life of the run, with what is kept of those before it: what happened in them may happen again. The calls that were made stay made. The

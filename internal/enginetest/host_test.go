@@ -64,7 +64,7 @@ func (h *host) live(t *testing.T, keep engine.Keeper, facts int) (o enginetest.O
 	before, err := enginetest.Family(h.id, keep.Load)
 	require.NoError(t, err)
 	made := h.cast.Made()
-	<-time.After(h.clock.Sub(time.Now())) // each life may have a bubble of its own
+	<-time.After(time.Until(h.clock)) // each life may have a bubble of its own
 	h.cast.Again(before)
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
@@ -95,7 +95,7 @@ func deaths(t *testing.T, c *enginetest.Case, loaded *pattern.Loaded) (all []int
 		h.run(t.Context(), d, nil)
 		n = -1 - d.left
 	})
-	for k := 0; k < n; k += 1 + n/60 {
+	for k := 0; k < n; k += 1 + n/30 {
 		all = append(all, k)
 	}
 	return append(all, n)

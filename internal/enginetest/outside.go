@@ -9,7 +9,7 @@ import (
 	"github.com/parallax-run/parallax/runtime"
 )
 
-// Doors are the ways into a run from outside.
+// Doors are the ways into a run from outside. They may be tried a moment before the run is there to take what they bring.
 type Doors struct {
 	Signal func(name string, value runtime.Payload)
 	Decide func(child, at string, value runtime.Payload) // child is "" for the run itself, else the child run's id without that of the run and the slash

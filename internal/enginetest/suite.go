@@ -43,6 +43,11 @@ func runAll(t *testing.T, cases []*Case, run Engine) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			cast := c.Cast()
+			defer func() {
+				if missing := cast.missing(); t.Failed() && len(missing) > 0 {
+					t.Logf("the case still waits for %q", missing)
+				}
+			}()
 			c.Check(t, run(t, c, cast))
 			for id, attempts := range cast.Made() {
 				require.Len(t, slices.Compact(attempts), len(attempts), "the same attempt at call %s was made twice", id)
