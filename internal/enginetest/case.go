@@ -75,16 +75,28 @@ var goldens = []string{"result", "error", "events"}
 // Cases gives all of them, by name.
 func Cases(t *testing.T) []*Case {
 	t.Helper()
-	entries, err := archives.ReadDir(folder)
+	cases, err := Read()
 	require.NoError(t, err)
+	return cases
+}
+
+// Read is Cases for those who are no test.
+func Read() ([]*Case, error) {
+	entries, err := archives.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
 	cases := make([]*Case, len(entries))
 	for i, e := range entries {
 		text, err := archives.ReadFile(path.Join(folder, e.Name()))
-		require.NoError(t, err)
-		cases[i], err = parse(strings.TrimSuffix(e.Name(), ".txtar"), text)
-		require.NoError(t, err, e.Name())
+		if err != nil {
+			return nil, err
+		}
+		if cases[i], err = parse(strings.TrimSuffix(e.Name(), ".txtar"), text); err != nil {
+			return nil, fmt.Errorf("%s: %w", e.Name(), err)
+		}
 	}
-	return cases
+	return cases, nil
 }
 
 func parse(name string, text []byte) (*Case, error) {
@@ -140,9 +152,14 @@ func (c *Case) Main(t *testing.T) string {
 // Load compiles the pattern.
 func (c *Case) Load(t *testing.T) *pattern.Loaded {
 	t.Helper()
-	loaded, err := pattern.Load(c.Main(t), runtime.Environment{Builtins: builtins.All()}, pattern.Options{Std: stdlib.FS()})
+	loaded, err := Compile(c.Main(t))
 	require.NoError(t, err)
 	return loaded
+}
+
+// Compile compiles a pattern, given the path of its main file.
+func Compile(main string) (*pattern.Loaded, error) {
+	return pattern.Load(main, runtime.Environment{Builtins: builtins.All()}, pattern.Options{Std: stdlib.FS()})
 }
 
 // Rewrite writes what came of the case as its goldens, below the working directory.
