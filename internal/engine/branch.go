@@ -59,6 +59,9 @@ func (b *branch) Do(e runtime.Effect) (runtime.Payload, error) {
 	if waits(e) {
 		b.yield()
 	}
+	if err := b.enter(); err != nil {
+		return nil, err
+	}
 	b.took, b.attempts, b.began = runtime.Usage{}, 0, b.then(at)
 	p, err := b.do(at, e)
 	b.tick()
@@ -84,6 +87,14 @@ func (b *branch) ends() {
 	if b.past != nil && b.fork != nil && !b.fresh.Load() {
 		b.fork.caughtUp(b.index, false)
 	}
+}
+
+// enter waits until an effect may begin.
+func (b *branch) enter() error {
+	if b.place.Enter(b.ctx) != nil {
+		return b.stopped()
+	}
+	return nil
 }
 
 func (b *branch) do(at runtime.Address, e runtime.Effect) (runtime.Payload, error) {

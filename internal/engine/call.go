@@ -56,6 +56,9 @@ func (b *branch) call(at runtime.Address, e runtime.AgentCall) (runtime.Payload,
 		c.Attempt = f.Attempt
 	}
 	for {
+		if err := b.enter(); err != nil {
+			return nil, err
+		}
 		c.Attempt++
 		b.attempts = c.Attempt
 		if err := b.begin(at, e, c.Attempt, time.Time{}, info.AtMostOnce); err != nil {

@@ -10,6 +10,9 @@ import (
 
 // Place is where a branch runs, and its way to the world. What waits returns soon after ctx has ended, with any error.
 type Place interface {
+	// Enter is asked before anything of an effect begins, or of a further attempt. It lets the branch wait where nothing may begin.
+	Enter(ctx context.Context) error
+
 	// Go runs f beside the caller, in a place of its own.
 	Go(f func(Place))
 

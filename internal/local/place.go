@@ -16,6 +16,9 @@ type place struct {
 	flights flights
 }
 
+// Enter implements engine.Place. Here anything may begin at any time.
+func (p *place) Enter(context.Context) error { return nil }
+
 // Go implements engine.Place.
 func (p *place) Go(f func(engine.Place)) { go f(p) }
 

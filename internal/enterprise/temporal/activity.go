@@ -37,7 +37,7 @@ type activities struct {
 func (a *activities) Agents(context.Context) ([]Agent, error) {
 	list := []Agent{}
 	for _, info := range a.agents.Lookup("") {
-		list = append(list, Agent{info, a.queueOf(info.Name)})
+		list = append(list, Agent{AgentInfo: info, Queue: a.queueOf(info.Name)})
 	}
 	return list, nil
 }
@@ -73,6 +73,9 @@ func (a *activities) Call(ctx context.Context, c call) (runtime.Payload, error) 
 		defer beating(ctx)()
 	}
 	answer, err := a.agents.Call(ctx, c.runtime(int(info.Attempt)-1))
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err() // the run gave the call up, or the server this worker: then it is made again
+	}
 	if e, ok := errors.AsType[*runtime.Error](err); ok {
 		if answer.Usage != (runtime.Usage{}) {
 			return nil, toTemporalPaid(e, &answer.Usage)

@@ -1,6 +1,7 @@
 package temporal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/parallax-run/parallax/runtime"
@@ -17,9 +19,16 @@ import (
 
 // Client starts runs and talks to them.
 type Client struct {
-	Temporal client.Client
-	Queue    string // "" is DefaultQueue
+	Temporal  client.Client
+	Namespace string // of Temporal; "" where only runs are started and talked to
+	Queue     string // "" is DefaultQueue
+	Address   string // where it is connected to, for people
+	New       bool   // Run refuses the id of a run that was started before
+
+	convert converter.DataConverter // where Dial made it
 }
+
+func (c *Client) queue() string { return cmp.Or(c.Queue, DefaultQueue) }
 
 // taskTimeout is how long a worker may take for one step of a workflow. A worker that is killed in a step costs that long.
 const taskTimeout = 5 * time.Second
@@ -49,14 +58,11 @@ func (c *Client) Prepare(ctx context.Context, namespace string) error {
 
 // Run starts a run, or finds the one of that id that was started before.
 func (c *Client) Run(ctx context.Context, id string, s Start) (client.WorkflowRun, error) {
-	queue := c.Queue
-	if queue == "" {
-		queue = DefaultQueue
-	}
 	s.ABI = runtime.ABI
 	options := client.StartWorkflowOptions{
-		ID: id, TaskQueue: queue, WorkflowTaskTimeout: taskTimeout,
-		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		ID: id, TaskQueue: c.queue(), WorkflowTaskTimeout: taskTimeout,
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowExecutionErrorWhenAlreadyStarted: c.New,
 	}
 	if s.Tagged {
 		options.TypedSearchAttributes = temporal.NewSearchAttributes(patternKey.ValueSet(s.Pattern.Name), versionKey.ValueSet(s.Pattern.Version))

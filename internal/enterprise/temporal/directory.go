@@ -9,12 +9,11 @@ import (
 
 // directory is the agents of a run, as the worker that began it knew them.
 type directory struct {
-	list      []Agent         // by name
-	described map[string]bool // those that said themselves what they are
+	list []Agent // by name
 }
 
 func newDirectory(list []Agent) *directory {
-	d := &directory{list: slices.Clone(list), described: make(map[string]bool)}
+	d := &directory{list: slices.Clone(list)}
 	slices.SortFunc(d.list, func(a, b Agent) int { return strings.Compare(a.Name, b.Name) })
 	return d
 }

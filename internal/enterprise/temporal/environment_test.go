@@ -126,4 +126,3 @@ func TestInTheTestEnvironment(t *testing.T) {
 	t.Parallel()
 	enginetest.Run(t, inEnvironment)
 }
-

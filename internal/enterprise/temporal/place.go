@@ -35,12 +35,35 @@ func (p *place) until(ctx context.Context, ready func() bool) error {
 	return ctx.Err()
 }
 
-// enter waits for ever where the run is about to continue as new, so that nothing new begins.
-func (p *place) enter(ctx context.Context) error {
-	if !p.leaves(p.own) {
-		return ctx.Err()
+// maxPending is how many activities a run has under way at most. Past 2,000 the server would hang it.
+const maxPending = 1000
+
+// Enter implements engine.Place. It waits while as many activities are under way as may be, and for ever where the run is about to continue as
+// new.
+func (p *place) Enter(ctx context.Context) error {
+	for p.leaves() || p.pending >= maxPending {
+		if err := p.until(ctx, func() bool { return !p.left && p.pending < maxPending }); err != nil {
+			return err
+		}
 	}
-	return p.until(ctx, func() bool { return false })
+	return ctx.Err()
+}
+
+// leaves says whether the run is about to continue as new, for which it must be at rest. Where calls that are under way take long it goes on
+// meanwhile, as long as its history may grow.
+func (p *place) leaves() bool {
+	info := workflow.GetInfo(p.own)
+	if p.left || info.GetCurrentHistoryLength() <= p.events && info.GetCurrentHistorySize() <= p.size {
+		return p.left
+	}
+	p.left = true
+	if info.GetCurrentHistoryLength() < lastEvents && info.GetCurrentHistorySize() < lastHistory {
+		p.After(patience, func() {
+			p.left = false
+			p.events, p.size = info.GetCurrentHistoryLength()+maxEvents/2, info.GetCurrentHistorySize()+maxHistory/2
+		})
+	}
+	return true
 }
 
 // Cond implements engine.Place.
@@ -56,7 +79,7 @@ type cond struct {
 // Wait implements engine.Cond.
 func (c *cond) Wait() {
 	c.l.Unlock()
-	defer c.l.Lock() // also when the workflow is put away and never goes on
+	defer c.l.Lock()                                         // also when the workflow is put away and never goes on
 	_ = workflow.Await(c.own, func() bool { return c.rang }) // it is never cancelled
 	c.rang = false
 }
@@ -77,9 +100,6 @@ func (p *place) After(d time.Duration, f func()) (stop func()) {
 
 // Sleep implements engine.Place.
 func (p *place) Sleep(ctx context.Context, d time.Duration) error {
-	if err := p.enter(ctx); err != nil {
-		return err
-	}
 	own, cancel := workflow.WithCancel(p.own)
 	defer cancel()
 	timer := workflow.NewTimer(own, d)
@@ -96,23 +116,16 @@ func (p *place) Yield() {
 // Ready implements engine.Place.
 func (p *place) Ready(ctx context.Context, agent string) error {
 	a := p.agents.find(agent)
-	if a == nil || p.agents.described[agent] {
+	if a == nil || a.Asked {
 		return nil
-	}
-	if err := p.enter(ctx); err != nil {
-		return err
 	}
 	var info runtime.AgentInfo
 	if err := p.activity(ctx, a.Queue, describeName, workflow.ActivityOptions{StartToCloseTimeout: time.Minute}, &info, agent); err != nil {
 		return err
 	}
-	a.AgentInfo = info
-	p.agents.described[agent] = true
+	a.AgentInfo, a.Asked = info, true
 	return nil
 }
-
-// maxPending is how many activities a run has under way at most. Past 2,000 the server would hang it.
-const maxPending = 1000
 
 // Call implements engine.Place.
 func (p *place) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
@@ -152,10 +165,8 @@ func (p *place) failed(a *Agent, c runtime.Call, err error) error {
 
 // activity waits for an activity, or cancels it with the branch.
 func (p *place) activity(ctx context.Context, queue, name string, options workflow.ActivityOptions, reply any, args ...any) error {
-	if err := p.begin(ctx); err != nil {
-		return err
-	}
-	defer p.end()
+	p.pending++
+	defer func() { p.pending-- }()
 	if queue != "" {
 		options.TaskQueue = QueueOf(workflow.GetInfo(p.own).TaskQueueName, queue)
 	}
@@ -170,10 +181,8 @@ func (p *place) activity(ctx context.Context, queue, name string, options workfl
 
 // atOnce asks an agent that answers at once, without a task of its own.
 func (p *place) atOnce(ctx context.Context, reply any, c call) error {
-	if err := p.begin(ctx); err != nil {
-		return err
-	}
-	defer p.end()
+	p.pending++
+	defer func() { p.pending-- }()
 	own, cancel := workflow.WithCancel(workflow.WithLocalActivityOptions(p.own, workflow.LocalActivityOptions{
 		ScheduleToCloseTimeout: longest, RetryPolicy: lostWorkers,
 	}))
@@ -185,20 +194,6 @@ func (p *place) atOnce(ctx context.Context, reply any, c call) error {
 	return future.Get(own, reply)
 }
 
-// begin waits until one more activity may be under way.
-func (p *place) begin(ctx context.Context) error {
-	if err := p.until(ctx, func() bool { return p.pending < maxPending }); err != nil {
-		return err
-	}
-	if err := p.enter(ctx); err != nil {
-		return err
-	}
-	p.pending++
-	return nil
-}
-
-func (p *place) end() { p.pending-- }
-
 // Landed implements engine.Place.
 func (p *place) Landed(ctx context.Context) error {
 	return p.until(ctx, func() bool { return p.pending == 0 })
@@ -206,9 +201,6 @@ func (p *place) Landed(ctx context.Context) error {
 
 // Signal implements engine.Place.
 func (p *place) Signal(ctx context.Context, at runtime.Address, e runtime.WaitSignal) (runtime.Payload, error) {
-	if err := p.enter(ctx); err != nil {
-		return nil, err
-	}
 	w := &listener{name: e.Name, at: at}
 	p.listeners = append(p.listeners, w)
 	slices.SortStableFunc(p.listeners, func(a, b *listener) int { return a.at.Compare(b.at) })
@@ -242,9 +234,6 @@ func (r *run) next(name string) int {
 
 // Decide implements engine.Place.
 func (p *place) Decide(ctx context.Context, id string, at runtime.Address, e runtime.Approval) (runtime.Payload, error) {
-	if err := p.enter(ctx); err != nil {
-		return nil, err
-	}
 	w := Waiting{Run: id, Address: at.String(), Title: e.Title, Options: e.Options, By: e.By, Context: e.Context}
 	p.asked = append(p.asked, w)
 	err := p.until(ctx, func() bool { return p.made(w.Run, w.Address) >= 0 })

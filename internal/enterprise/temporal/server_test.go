@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,6 +23,9 @@ import (
 
 var cluster testcluster.Shared
 
+// atOnce bounds the cases that run side by side, so that those with deadlines have a server that keeps up.
+var atOnce = make(chan struct{}, 6)
+
 func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
 
 // dialed is a client of the cluster, whose values over 256 KiB are in blobs.
@@ -37,23 +41,37 @@ func dialed(t testing.TB, blobs temporal.Blobs) client.Client {
 	return conn
 }
 
-// onServer runs a case on a worker in this process, on the real server.
-func onServer(t *testing.T, c *enginetest.Case, cast *enginetest.Cast) enginetest.Outcome {
-	t.Helper()
-	blobs := temporal.Dir(t.TempDir())
-	p := patterns(blobs)
-	conn := dialed(t, blobs)
-	queue := "case-" + c.Name
-	w := temporal.NewWorker(conn, temporal.WorkerConfig{Queue: queue, Patterns: p, Agents: cast, Emit: cast.Emit})
-	require.NoError(t, w.Start())
-	t.Cleanup(w.Stop)
-	return through(t, &temporal.Client{Temporal: conn, Queue: queue}, started(t, p, c), c, cast)
+// onServer runs cases on a worker in this process, on the real server, with so many events in a history.
+func onServer(prefix string, events int) enginetest.Engine {
+	return func(t *testing.T, c *enginetest.Case, cast *enginetest.Cast) enginetest.Outcome {
+		t.Helper()
+		atOnce <- struct{}{}
+		defer func() { <-atOnce }()
+		events := events
+		if strings.Contains(c.Want["events"], "time was up") {
+			events = 0 // the second that it takes to continue would overtake the deadline
+		}
+		blobs := temporal.Dir(t.TempDir())
+		p := patterns(blobs)
+		conn := dialed(t, blobs)
+		queue := prefix + c.Name
+		w := temporal.NewWorker(conn, temporal.WorkerConfig{Queue: queue, Patterns: p, Agents: cast, Emit: cast.Emit})
+		require.NoError(t, w.Start())
+		t.Cleanup(w.Stop)
+		s := started(t, p, c)
+		s.Events = events
+		o := through(t, &temporal.Client{Temporal: conn, Queue: queue}, s, c, cast)
+		if events > 0 {
+			o.Broken = "(it continued as new)"
+		}
+		return o
+	}
 }
 
 // through starts a case and waits for its end.
 func through(t *testing.T, tc *temporal.Client, s temporal.Start, c *enginetest.Case, cast *enginetest.Cast) enginetest.Outcome {
 	t.Helper()
-	id := "case-" + c.Name
+	id := tc.Queue
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
 	outside, rest := context.WithCancel(ctx)
@@ -97,4 +115,7 @@ func serverDoors(t *testing.T, tc *temporal.Client, id string) enginetest.Doors 
 	}
 }
 
-func TestOnTheServer(t *testing.T) { enginetest.Run(t, onServer) }
+func TestOnTheServer(t *testing.T) { enginetest.Run(t, onServer("once-", 0)) }
+
+// TestContinuingAsNew lets runs continue as new after some effects. The server lets that happen once a second.
+func TestContinuingAsNew(t *testing.T) { enginetest.Run(t, onServer("again-", 25)) }

@@ -30,6 +30,7 @@ type Start struct {
 	Limits  runtime.Limits       `json:"limits"`
 	Budget  runtime.BudgetLimits `json:"budget"`
 	Tagged  bool                 `json:"tagged,omitempty"` // the cluster has our search attributes
+	Events  int                  `json:"events,omitempty"` // of one history, past which the run continues as new; zero means 8,000
 
 	// Of a run that continues as new:
 	Facts   []string `json:"facts,omitempty"`   // digests of what is recorded so far, oldest first
@@ -49,6 +50,7 @@ type Pattern struct {
 type Agent struct {
 	runtime.AgentInfo
 	Queue string `json:"queue,omitempty"` // of the workers that have it; "" is that of the run
+	Asked bool   `json:"asked,omitempty"` // it said itself what it is
 }
 
 // Signal is a signal to a run.

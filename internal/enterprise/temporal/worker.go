@@ -32,6 +32,9 @@ type WorkerConfig struct {
 	Deployment string // name and build of a versioned worker: its runs stay with workers of that build; "" when it is not
 	Build      string
 	Calls      int // calls at a time; zero means 1,000
+
+	Drain time.Duration // how long Stop waits for calls that are under way
+	Fatal func(error)   // is told what ends the worker without Stop; may be nil
 }
 
 // NewWorker makes a worker. It serves once it is started.
@@ -53,6 +56,8 @@ func NewWorker(c client.Client, cfg WorkerConfig) worker.Worker {
 		DefaultHeartbeatThrottleInterval:   beat,
 		MaxConcurrentActivityExecutionSize: cfg.Calls,
 		DisableWorkflowWorker:              cfg.Only != "",
+		WorkerStopTimeout:                  cfg.Drain,
+		OnFatalError:                       cfg.Fatal,
 		DeploymentOptions:                  deployment(cfg),
 	})
 	Register(w, cfg)

@@ -1,6 +1,7 @@
 package temporal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,10 +15,13 @@ import (
 	"github.com/parallax-run/parallax/runtime"
 )
 
-// Bounds of one history. Past them a run continues as new.
+// Bounds of one history. Past the first ones a run continues as new once nothing is under way, past the last ones it waits for that.
 const (
-	maxEvents  = 8000
-	maxHistory = 10 << 20 // bytes
+	maxEvents   = 8000
+	maxHistory  = 10 << 20 // bytes
+	lastEvents  = 4 * maxEvents
+	lastHistory = 3 * maxHistory
+	patience    = 10 * time.Second // with calls that are under way
 )
 
 // width is how many branches of a fork run at a time at most.
@@ -49,7 +53,9 @@ type run struct {
 	listeners []*listener // by address
 	asked     []Waiting
 	decided   []Decide
-	left      bool // it is about to continue as new
+	events    int  // of its history, past which it continues as new
+	size      int  // of its history in bytes, likewise
+	left      bool // nothing new may begin, because it is about to continue
 }
 
 // Run is the workflow.
@@ -62,7 +68,7 @@ func (w *workflows) Run(ctx workflow.Context, s Start) (runtime.Payload, error) 
 		panic(fmt.Errorf("the pattern of the run: %w", err)) // whoever mends the blobs lets the run go on
 	}
 	own, _ := workflow.NewDisconnectedContext(ctx)
-	r := &run{book: newBook(), signals: s.Signals, decided: s.Decided}
+	r := &run{book: newBook(), signals: s.Signals, decided: s.Decided, events: cmp.Or(s.Events, maxEvents), size: maxHistory}
 	for _, digest := range s.Facts {
 		if err := w.recall(r.book, digest); err != nil {
 			panic(fmt.Errorf("the record of the run: %w", err))
@@ -118,14 +124,6 @@ func (r *run) through(ctx, own workflow.Context, s *Start, rules *engine.Engine,
 		return nil, r.continues(ctx, own, s)
 	}
 	return result, r.end(ctx, s, failed)
-}
-
-// leaves says whether the run is to continue as new, once what is under way has ended.
-func (r *run) leaves(own workflow.Context) bool {
-	if info := workflow.GetInfo(own); !r.left && (info.GetCurrentHistoryLength() > maxEvents || info.GetCurrentHistorySize() > maxHistory) {
-		r.left = true
-	}
-	return r.left
 }
 
 // continues makes the error that begins the run's next history.
