@@ -14,6 +14,9 @@ COUNT    ?= 6
 PKGS    := ./... ./plugins/agent/...
 MODULES := . plugins/agent
 
+# Packages with tests that need a cluster, tagged e2e.
+CLUSTERED := ./internal/enterprise/... $(if $(wildcard cmd/parallaxd),./cmd/parallaxd/...)
+
 # The version is given below, so the build does not ask git who owns the checkout.
 export GOFLAGS := $(if $(findstring -buildvcs,$(GOFLAGS)),$(GOFLAGS),$(strip $(GOFLAGS) -buildvcs=false))
 
@@ -29,7 +32,7 @@ RACE     := $(if $(CC_FOUND),-race)
 TEST     := $(if $(CC_FOUND),CGO_ENABLED=1 )go test $(RACE) -shuffle=on -vet=off -timeout 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test quick script golden e2e fuzz soak bench fmt lint arch vet vuln deps gen verify check ci
+.PHONY: help build run demo test quick script golden e2e temporal fuzz soak bench fmt lint arch vet vuln deps gen verify check ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -69,8 +72,11 @@ golden: ## rewrite golden files and generated pages; read the diff as a reviewer
 	@grep -rlE --include='*_test.go' 'flag\.Bool\("update"' . | xargs -r -n1 dirname | sort -u | while read -r dir; do \
 		go test -vet=off -count=1 "$$dir" -update </dev/null; done
 
-e2e: build ## the tests that start real binaries, and the examples
-	go test -vet=off -count=1 ./cmd/... ./plugins/... ./plugins/agent/... ./examples/...
+e2e: temporal ## the tests against a real Temporal server on PostgreSQL
+	go test -vet=off -count=1 -p 1 -timeout 30m -tags e2e $(CLUSTERED)
+
+temporal: ## build that server into a cache, once; nine minutes of CPU
+	@.ci/temporal
 
 fuzz: ## fuzz every target for FUZZTIME (5s)
 	@.ci/fuzz $(FUZZTIME)
@@ -94,7 +100,7 @@ arch: ## floors, doors, and what the documents say about them
 	go test -vet=off ./internal/archtest
 
 vet: ## go vet
-	go vet $(PKGS)
+	go vet -tags e2e $(PKGS)
 
 .PHONY: deciding
 deciding: ## simulate the ways of deciding again, and rewrite docs/deciding.md and its plot
@@ -117,7 +123,7 @@ gen: ## regenerate code; needs protoc
 verify: gen ## generated code, go.mod and standalone modules are as they should be
 	@changed=$$(git diff -I '^// .*protoc  *v'); test -z "$$changed" || \
 		{ echo "$$changed"; echo "make verify: not committed, or stale generated code, see above" >&2; exit 1; }
-	@for dir in $(MODULES) internal/tools; do echo "tidy $$dir"; (cd "$$dir" && GOWORK=off go mod tidy -diff); done
+	@for dir in $(MODULES) internal/tools internal/tools/temporal; do echo "tidy $$dir"; (cd "$$dir" && GOWORK=off go mod tidy -diff); done
 	@for dir in $(MODULES); do echo "build $$dir alone"; (cd "$$dir" && GOWORK=off go build ./...); done
 
 check: fmt lint vet arch quick ## before a commit: format, lint, floors, quick tests

@@ -63,6 +63,9 @@ func (f *fork) run(t *starlark.Thread) (*settling, error) {
 		if cause := s.verdict(); cause != nil && !s.stopped {
 			s.stopped = true
 			g.Cancel(cause)
+			if cause == errFailed { //nolint:errorlint // it is this very cause
+				g.Failed()
+			}
 		}
 	}
 	if err := g.Join(); err != nil && (s.raise == nil || uncatchable(err) && !uncatchable(s.raise)) {

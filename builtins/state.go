@@ -100,8 +100,8 @@ func stateModule() module {
 		Doc: `state keeps values by key for the length of a run.
 
 It belongs to the run and needs no effect. A branch sees what its parent had when it forked, and what it writes itself. When it is joined the parent takes over its
-writes; two branches of one fork that wrote (or deleted) the same key are the error "conflict", which names both. What a cancelled branch wrote is lost. Values must
-have a JSON form; they keep their type, and are frozen: lists and dicts are copied when they are written, so that the script's own stay as they are.
+writes; two branches of one fork that wrote (or deleted) the same key are the error "conflict", which names both. What a cancelled branch wrote is lost, and where a
+failure ends the fork also what those wrote that had succeeded. Values must have a JSON form; they keep their type, and are frozen: lists and dicts are copied when they are written, so that the script's own stay as they are.
 
     def main(pages):
         state.set("seen", 0)

@@ -51,13 +51,19 @@ func PrintOf(request Payload) Fingerprint {
 	return Fingerprint(sum[:16])
 }
 
-// factVersion is the first byte of every encoded fact.
-const factVersion = 1
+// Versions of encoded facts, which are their first byte. The later one is that of facts whose errors have a trace.
+const (
+	factVersion   = 1
+	tracedVersion = 2
+)
 
 // Encode gives the fact as bytes.
 func (f *Fact) Encode() []byte {
-	w := factWriter{b: make([]byte, 0, 96+len(f.Request)+len(f.Outcome))}
-	w.b = append(w.b, factVersion, byte(f.Kind))
+	w := factWriter{b: make([]byte, 0, 96+len(f.Request)+len(f.Outcome)), version: factVersion}
+	if f.Err != nil && len(f.Err.Trace) > 0 {
+		w.version = tracedVersion
+	}
+	w.b = append(w.b, w.version, byte(f.Kind))
 	w.text(string(f.Addr.Path))
 	w.int(int64(f.Addr.N))
 	w.int(int64(f.Seq))
@@ -94,10 +100,10 @@ func (f *Fact) Encode() []byte {
 
 // DecodeFact reads what Encode wrote. Payloads of the fact are parts of b.
 func DecodeFact(b []byte) (Fact, error) {
-	if len(b) < 2 || b[0] != factVersion {
+	if len(b) < 2 || b[0] != factVersion && b[0] != tracedVersion {
 		return Fact{}, errors.New("this is no fact of this version")
 	}
-	r := factReader{b: b[2:]}
+	r := factReader{b: b[2:], version: b[0]}
 	f := Fact{Kind: FactKind(b[1])}
 	f.Addr = Address{Path: Path(r.bytes()), N: int(r.int())}
 	f.Seq = int(r.int())
@@ -202,7 +208,10 @@ func BranchesOf(request Payload) int {
 }
 
 // factWriter appends numbers as varints and texts with their length before them.
-type factWriter struct{ b []byte }
+type factWriter struct {
+	b       []byte
+	version byte
+}
 
 func (w *factWriter) int(n int64) { w.b = binary.AppendVarint(w.b, n) }
 
@@ -236,6 +245,14 @@ func (w *factWriter) failure(e *Error) {
 	w.int(int64(e.Attempts))
 	w.flag(e.Retryable)
 	w.text(string(e.Details))
+	if w.version == tracedVersion {
+		w.int(int64(len(e.Trace)))
+		for _, f := range e.Trace {
+			w.text(f.Func)
+			w.text(f.Pos)
+			w.text(string(f.Branch))
+		}
+	}
 }
 
 func (w *factWriter) usage(u *Usage) {
@@ -250,8 +267,9 @@ func (w *factWriter) usage(u *Usage) {
 
 // factReader reads what factWriter wrote; bad says that it could not.
 type factReader struct {
-	b   []byte
-	bad bool
+	b       []byte
+	version byte
+	bad     bool
 }
 
 func (r *factReader) take(n int) []byte {
@@ -307,7 +325,23 @@ func (r *factReader) failure() *Error {
 	e := &Error{Code: Code(r.bytes()), Message: string(r.bytes()), Hint: string(r.bytes()), Agent: string(r.bytes())}
 	e.Attempts, e.Retryable = int(r.int()), r.flag()
 	e.Details = r.payload()
+	if r.version == tracedVersion {
+		e.Trace = r.trace()
+	}
 	return e
+}
+
+func (r *factReader) trace() []Frame {
+	n := r.int()
+	if n <= 0 || n > int64(len(r.b)) {
+		r.bad = true
+		return nil
+	}
+	list := make([]Frame, n)
+	for i := range list {
+		list[i] = Frame{Func: string(r.bytes()), Pos: string(r.bytes()), Branch: Path(r.bytes())}
+	}
+	return list
 }
 
 func (r *factReader) usage() (u Usage) {

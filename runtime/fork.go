@@ -16,11 +16,13 @@ type Branches struct {
 	thread *starlark.Thread
 	n      int // of the fork's address
 	ended  []account
+	failed bool // see Failed
 }
 
 // account is what a branch leaves to its parent.
 type account struct {
 	delivered bool
+	failed    bool
 	used      usage
 	locals    []local
 }
@@ -122,12 +124,16 @@ func (g *Branches) Next() (i int, v starlark.Value, err error, ok bool) {
 		v = res.(starlark.Value)
 	}
 	e, failed := errors.AsType[*Error](err)
-	g.ended[i].delivered = !failed || e.Code != Cancelled
+	g.ended[i].delivered, g.ended[i].failed = !failed || e.Code != Cancelled, failed
 	return i, v, err, true
 }
 
 // Cancel is Group.Cancel.
 func (g *Branches) Cancel(cause error) { g.group.Cancel(cause) }
+
+// Failed says that a failure ended the fork, so that its successes count for nothing, no more than the branches that it cancelled: which of them came
+// before the failure is chance, and nothing that the script sees may hang on it.
+func (g *Branches) Failed() { g.failed = true }
 
 // Join ends a drained fork: it charges the branches to the parent and takes over their locals, in index order, those that
 // were cancelled left out. Its error ends the run, except a Conflict of locals.
@@ -135,7 +141,7 @@ func (g *Branches) Join() error {
 	var conflict error
 	for i := range g.ended {
 		a := &g.ended[i]
-		if !a.delivered {
+		if !a.delivered || g.failed && !a.failed {
 			continue
 		}
 		g.parent.used.add(a.used)

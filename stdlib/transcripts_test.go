@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parallax-run/parallax/builtins"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/pattern"
 	"github.com/parallax-run/parallax/runtime"
@@ -86,7 +87,7 @@ func transcript(t *testing.T, file string) string {
 	require.NoError(t, err)
 	var events []runtime.Event
 	eng := &local.Engine{Agents: cast{}, Emit: func(e runtime.Event) { events = append(events, e) }}
-	_, err = eng.Run(t.Context(), local.Run{ID: "r", Program: loaded.Program})
+	_, err = eng.Run(t.Context(), engine.Run{ID: "r", Program: loaded.Program})
 	require.NoError(t, err)
 	slices.SortStableFunc(events, func(a, b runtime.Event) int {
 		return cmp.Or(ends(a)-ends(b), a.Addr.Compare(b.Addr), cmp.Compare(a.Seq, b.Seq))

@@ -280,7 +280,8 @@ func TestARunOfAnotherLanguageIsNotResumed(t *testing.T) {
 	require.NoError(t, err)
 	record := badger.Record{ID: "other", Name: "main.star", ABI: "99", Version: "9.9.0", Status: badger.Suspended, Started: time.Now()}
 	require.NoError(t, s.Create(record))
-	record.ID, record.ABI, record.Manifest = "moved", runtime.ABI, filepath.Join(dir, "gone", "parallax.toml")
+	gone := filepath.Join(dir, "gone")
+	record.ID, record.ABI, record.Root, record.Manifest = "moved", runtime.ABI, gone, filepath.Join(gone, "parallax.toml")
 	digest, err := s.Put([]byte("def main():\n    return 1\n"))
 	require.NoError(t, err)
 	record.Sources = map[string]string{"main.star": digest}

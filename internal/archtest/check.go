@@ -129,20 +129,15 @@ func (v *visit) ownRule(dir string) string {
 		return dir + " belongs to no room; give it one in internal/archtest/house.go"
 	case to.Path == v.room.Path:
 		return ""
+	case to.ForTests && !v.test:
+		return to.Path + " is for tests only"
 	case to.Path == testkit:
-		return v.testkitRule()
+		return ""
 	case v.test && slices.Contains(v.room.Tests, to.Path):
 		return ""
 	default:
 		return between(v.room, to)
 	}
-}
-
-func (v *visit) testkitRule() string {
-	if v.test {
-		return ""
-	}
-	return testkit + " is for tests only"
 }
 
 // between returns what forbids the room from to import the room to, or nothing.

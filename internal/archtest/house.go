@@ -17,6 +17,8 @@ type Room struct {
 	Only []string
 	// Tests are rooms that this room's tests may import besides testkit and what the room itself may import.
 	Tests []string
+	// ForTests closes a room to everything but tests.
+	ForTests bool
 	// Pure rooms see no clock, no network, no host and no chance.
 	Pure bool
 }
@@ -35,6 +37,7 @@ const (
 	anywhere   = "*"
 	top        = 7                     // nobody imports what is up here
 	testkit    = "internal/testkit"    // fakes and suites; for tests only
+	enginetest = "internal/enginetest" // what every engine must do alike
 	enterprise = "internal/enterprise" // has a licence of its own; the open edition never links it
 )
 
@@ -45,7 +48,7 @@ var house = []Room{
 	{Path: "plugins/agent", Floor: 1},
 
 	{Path: "builtins", Floor: 2, Only: []string{"runtime", "internal/consensus"}, Pure: true},
-	{Path: "stdlib", Floor: 2, Only: []string{"runtime"}, Pure: true, Tests: []string{"builtins", "internal/pattern", "internal/local", "internal/cli"}},
+	{Path: "stdlib", Floor: 2, Only: []string{"runtime"}, Pure: true, Tests: []string{"builtins", "internal/pattern", "internal/engine", "internal/local", "internal/cli"}},
 	{Path: "plugins/openai", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/anthropic", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/exec", Floor: 2, Only: []string{"plugins/agent"}},
@@ -59,7 +62,8 @@ var house = []Room{
 	{Path: "internal/edition", Floor: 3},
 	{Path: "internal/apipb", Floor: 3},
 
-	{Path: "internal/story", Floor: 4, Only: []string{"runtime"}, Pure: true, Tests: []string{"builtins", "internal/local"}},
+	{Path: "internal/engine", Floor: 4, Only: []string{"runtime"}, Pure: true},
+	{Path: "internal/story", Floor: 4, Only: []string{"runtime"}, Pure: true, Tests: []string{"builtins", "internal/engine", "internal/local"}},
 	{Path: "internal/enterprise/license", Floor: 4},
 	{Path: "internal/enterprise/access", Floor: 4},
 	{Path: "internal/enterprise/workspace", Floor: 4},
@@ -70,8 +74,10 @@ var house = []Room{
 	{Path: "internal/enterprise/usage", Floor: 4},
 	{Path: "internal/enterprise/alert", Floor: 4},
 	{Path: "internal/enterprise/backup", Floor: 4},
-	{Path: testkit, Floor: 4},
-	{Path: "internal/trace", Floor: 4, Only: []string{"runtime"}, Tests: []string{"builtins", "internal/local"}},
+	{Path: "internal/enterprise/testcluster", Floor: 4, Only: []string{}, ForTests: true},
+	{Path: testkit, Floor: 4, ForTests: true},
+	{Path: enginetest, Floor: 4, ForTests: true, Tests: []string{"internal/engine", "internal/local", "internal/badger"}},
+	{Path: "internal/trace", Floor: 4, Only: []string{"runtime"}, Tests: []string{"builtins", "internal/engine", "internal/local"}},
 
 	{Path: "internal/local", Floor: 5},
 	{Path: "internal/remote", Floor: 5},
@@ -104,7 +110,8 @@ var doors = []Door{
 	{Module: "github.com/hashicorp/go-hclog", Rooms: []string{"plugins/agent", "plugins/host"}},
 	{Module: "google.golang.org/grpc", Rooms: []string{"plugins/agent", "plugins/host", testkit}},
 	{Module: "google.golang.org/genproto", Rooms: []string{"plugins/agent", "plugins/host"}},
-	{Module: "google.golang.org/protobuf", Rooms: []string{"plugins/agent", "plugins/host", "internal/apipb", testkit}},
+	{Module: "google.golang.org/protobuf", Rooms: []string{"plugins/agent", "plugins/host", "internal/apipb", testkit, "internal/enterprise/testcluster", "internal/enterprise/temporal"}},
+	{Module: "go.temporal.io", Rooms: []string{"internal/enterprise/temporal", "internal/enterprise/testcluster"}},
 
 	{Module: "github.com/openai/openai-go", Rooms: []string{"plugins/openai"}, Tests: []string{testkit}},
 	{Module: "github.com/anthropics/anthropic-sdk-go", Rooms: []string{"plugins/anthropic"}, Tests: []string{testkit}},
@@ -126,8 +133,8 @@ var doors = []Door{
 	{Module: "golang.org/x/sys", Rooms: aboveGround()},
 	{Module: "golang.org/x/text", Rooms: append(aboveGround(), "builtins")},
 
-	{Module: "github.com/stretchr/testify", Rooms: []string{testkit}, Tests: []string{anywhere}},
-	{Module: "github.com/rogpeppe/go-internal", Rooms: []string{testkit}, Tests: []string{anywhere}},
+	{Module: "github.com/stretchr/testify", Rooms: []string{testkit, enginetest}, Tests: []string{anywhere}},
+	{Module: "github.com/rogpeppe/go-internal", Rooms: []string{testkit, enginetest}, Tests: []string{anywhere}},
 	{Module: "go.uber.org/goleak", Rooms: []string{testkit}, Tests: []string{anywhere}},
 	{Module: "pgregory.net/rapid", Rooms: []string{testkit}, Tests: []string{anywhere}},
 }

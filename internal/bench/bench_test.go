@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parallax-run/parallax/builtins"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/pattern"
@@ -26,8 +27,8 @@ import (
 	px "github.com/parallax-run/parallax/runtime"
 )
 
-// engine is the whole of what `parallax run` uses, with agents in process.
-func engine(b testing.TB) *local.Engine {
+// inProcess is the whole of what `parallax run` uses, with agents in process.
+func inProcess(b testing.TB) *local.Engine {
 	b.Helper()
 	m, err := manifest.Load(filepath.Join("testdata", manifest.FileName))
 	require.NoError(b, err)
@@ -53,8 +54,8 @@ func load(b testing.TB, name string) *px.Program {
 
 func run(b *testing.B, name string, n int) {
 	b.Helper()
-	e, p := engine(b), load(b, name)
-	r := local.Run{ID: "bench", Program: p}
+	e, p := inProcess(b), load(b, name)
+	r := engine.Run{ID: "bench", Program: p}
 	if n > 0 {
 		r.Inputs = px.Payload(fmt.Sprintf(`{"n":%d}`, n))
 	}
@@ -135,7 +136,7 @@ func BenchmarkFanOutHTTP(b *testing.B) {
 	b.Run("parallax", func(b *testing.B) {
 		e, p := &local.Engine{Agents: web{ask}}, load(b, "fanout.star")
 		for b.Loop() {
-			_, err := e.Run(b.Context(), local.Run{ID: "bench", Program: p})
+			_, err := e.Run(b.Context(), engine.Run{ID: "bench", Program: p})
 			require.NoError(b, err)
 		}
 	})
@@ -184,7 +185,7 @@ func TestManyRunsLeaveMemoryWhereItWas(t *testing.T) {
 	if testing.Short() {
 		t.Skip("5,000 runs; make test runs them")
 	}
-	e, p := engine(t), load(t, "consensus.star")
+	e, p := inProcess(t), load(t, "consensus.star")
 	heap := func() uint64 {
 		runtime.GC()
 		var m runtime.MemStats
@@ -193,7 +194,7 @@ func TestManyRunsLeaveMemoryWhereItWas(t *testing.T) {
 	}
 	work := func(n int) {
 		for range n {
-			_, err := e.Run(t.Context(), local.Run{ID: "many", Program: p})
+			_, err := e.Run(t.Context(), engine.Run{ID: "many", Program: p})
 			require.NoError(t, err)
 		}
 	}
@@ -206,13 +207,13 @@ func TestManyRunsLeaveMemoryWhereItWas(t *testing.T) {
 
 func TestThePatternsThatAreMeasuredWork(t *testing.T) {
 	t.Parallel()
-	e := engine(t)
+	e := inProcess(t)
 	for name, want := range map[string]string{
 		"consensus.star": `{"asked":5,"support":5,"winner":"yes"}`,
 		"chain.star":     `"yes"`,
 		"fanout.star":    `1000`,
 	} {
-		got, err := e.Run(t.Context(), local.Run{ID: "r", Program: load(t, name)})
+		got, err := e.Run(t.Context(), engine.Run{ID: "r", Program: load(t, name)})
 		require.NoError(t, err)
 		require.Equal(t, want, string(got))
 	}

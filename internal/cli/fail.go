@@ -11,7 +11,7 @@ import (
 
 	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/edition"
-	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/pattern"
 	"github.com/parallax-run/parallax/plugins/host"
@@ -144,7 +144,7 @@ func notThere(err error) bool {
 }
 
 func needsPerson(err error) bool {
-	return is[*local.NeedsPerson](err) || is[*host.NeedsPersonError](err) || is[*edition.ServerError](err)
+	return is[*engine.NeedsPerson](err) || is[*host.NeedsPersonError](err) || is[*edition.ServerError](err)
 }
 
 // Explain gives what to tell about an error: one failure, or several where several things are wrong. dir is where paths
@@ -159,7 +159,7 @@ func Explain(dir string, err error) []Failure {
 		return one(Usage, e.Message, e.Hint)
 	case *SuspendedError:
 		return []Failure{suspended(e, excerpt)}
-	case *local.Diverged:
+	case *engine.Diverged:
 		return []Failure{diverged(e, err, excerpt)}
 	case *runtime.InputError:
 		return one(Usage, e.Message, e.Hint)
@@ -175,7 +175,7 @@ func Explain(dir string, err error) []Failure {
 		return sourceFailures(e)
 	case *runtime.Error:
 		return []Failure{patternFailure(e, err, excerpt)}
-	case *local.NeedsPerson:
+	case *engine.NeedsPerson:
 		return one(NeedsPerson, e.What, inTerminal)
 	case *edition.ServerError:
 		return one(NeedsPerson, e.Error(), e.Hint())
@@ -227,8 +227,8 @@ func one(exit Exit, what, hint string) []Failure {
 func root(err error) error {
 	for at := err; at != nil; at = errors.Unwrap(at) {
 		switch at.(type) { //nolint:errorlint // the loop unwraps
-		case *UsageError, *SuspendedError, *local.Diverged, *runtime.InputError, *manifest.LimitError, *manifest.Error, *pattern.PathError, *pattern.SourceError, *runtime.SourceError, *runtime.Error,
-			*local.NeedsPerson, *edition.ServerError, *host.StartError, interface{ Unwrap() []error }:
+		case *UsageError, *SuspendedError, *engine.Diverged, *runtime.InputError, *manifest.LimitError, *manifest.Error, *pattern.PathError, *pattern.SourceError, *runtime.SourceError, *runtime.Error,
+			*engine.NeedsPerson, *edition.ServerError, *host.StartError, interface{ Unwrap() []error }:
 			return at
 		}
 	}
@@ -271,7 +271,7 @@ func innermost(trace []runtime.Frame) string {
 // suspended tells why a run was broken off and how it goes on.
 func suspended(e *SuspendedError, excerpt Excerpts) Failure {
 	f := Failure{Exit: ExitOf(e), What: e.Error(), Hint: e.Command("resume %s") + " goes on with it"}
-	if person, ok := errors.AsType[*local.NeedsPerson](e.Err); ok {
+	if person, ok := errors.AsType[*engine.NeedsPerson](e.Err); ok {
 		if person.Signal != "" {
 			f.What = fmt.Sprintf("run %s is suspended: it waits for the signal %q", e.Run, person.Signal)
 		}
@@ -279,7 +279,7 @@ func suspended(e *SuspendedError, excerpt Excerpts) Failure {
 			f.What, f.Hint = "run "+e.Run+" is suspended: "+person.What, e.Command("resume %s")+" in a terminal, where it can ask"
 		}
 	}
-	if other, ok := errors.AsType[*local.Diverged](e.Err); ok {
+	if other, ok := errors.AsType[*engine.Diverged](e.Err); ok {
 		f = diverged(other, e.Err, excerpt)
 		f.Exit, f.Hint = Suspended, "the language has changed under it: "+e.Command("replay %s --from "+fromOf(other))+" does what follows anew"
 	}
@@ -290,7 +290,7 @@ func suspended(e *SuspendedError, excerpt Excerpts) Failure {
 }
 
 // nextOf is the command that gives a run what it waits for.
-func nextOf(e *local.NeedsPerson) string {
+func nextOf(e *engine.NeedsPerson) string {
 	if e.Signal != "" {
 		return "signal %s " + e.Signal + " JSON"
 	}
@@ -304,17 +304,17 @@ func PosOf(err error) string {
 			return at
 		}
 	}
-	if e, ok := errors.AsType[*local.Diverged](err); ok {
+	if e, ok := errors.AsType[*engine.Diverged](err); ok {
 		return e.Pos
 	}
-	if e, ok := errors.AsType[*local.Beyond](err); ok {
+	if e, ok := errors.AsType[*engine.Beyond](err); ok {
 		return e.Pos
 	}
 	return ""
 }
 
 // diverged tells where a run asks for something else than its record has.
-func diverged(e *local.Diverged, err error, excerpt Excerpts) Failure {
+func diverged(e *engine.Diverged, err error, excerpt Excerpts) Failure {
 	f := Failure{Exit: PatternFailed, What: "the run went another way than before"}
 	f.Hint = fmt.Sprintf("parallax replay %s --from %s begins a new run that does what follows anew", rootOf(e.Run), fromOf(e))
 	pos := PosOf(err)
@@ -332,7 +332,7 @@ func rootOf(run string) string {
 }
 
 // fromOf is the place of a difference, as --from takes it.
-func fromOf(e *local.Diverged) string {
+func fromOf(e *engine.Diverged) string {
 	return strings.TrimPrefix(e.Run+"/"+e.Addr.String(), rootOf(e.Run)+"/")
 }
 

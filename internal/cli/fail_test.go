@@ -12,7 +12,7 @@ import (
 	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/edition"
-	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/pattern"
 	"github.com/parallax-run/parallax/plugins/host"
@@ -41,15 +41,15 @@ func TestExitCodesGoByTheKindOfError(t *testing.T) {
 		{&runtime.Error{Code: runtime.BudgetSpent}, cli.OverLimit},
 		{&runtime.Error{Code: runtime.Cancelled}, cli.Stopped},
 		{context.Canceled, cli.Stopped},
-		{&local.NeedsPerson{}, cli.NeedsPerson},
-		{&runtime.HostError{Err: &local.NeedsPerson{}}, cli.NeedsPerson},
+		{&engine.NeedsPerson{}, cli.NeedsPerson},
+		{&runtime.HostError{Err: &engine.NeedsPerson{}}, cli.NeedsPerson},
 		{&runtime.Error{Code: runtime.Refused, Cause: &host.NeedsPersonError{}}, cli.NeedsPerson},
 		{edition.NeedsServer(edition.Deploy), cli.NeedsPerson},
 		{&cli.Told{Code: cli.Suspended}, cli.Suspended},
-		{&cli.SuspendedError{Err: &local.Suspension{}}, cli.Suspended},
+		{&cli.SuspendedError{Err: &engine.Suspension{}}, cli.Suspended},
 		{&cli.SuspendedError{Err: &badger.Full{Err: errors.New("x")}}, cli.Suspended},
-		{&cli.SuspendedError{Err: &runtime.HostError{Err: &local.NeedsPerson{}}}, cli.NeedsPerson},
-		{&local.Diverged{}, cli.PatternFailed},
+		{&cli.SuspendedError{Err: &runtime.HostError{Err: &engine.NeedsPerson{}}}, cli.NeedsPerson},
+		{&engine.Diverged{}, cli.PatternFailed},
 		{&badger.Held{}, cli.Usage},
 		{&badger.Newer{}, cli.Usage},
 		{fmt.Errorf("run x: %w", badger.ErrNotFound), cli.Usage},
@@ -93,13 +93,13 @@ func TestASuspendedRunSaysHowItGoesOn(t *testing.T) {
 	}
 	require.Equal(t, `parallax: run r1 is suspended: it was interrupted
   hint: parallax resume r1 --state here goes on with it
-`, of(&local.Suspension{Why: "it was interrupted"}))
+`, of(&engine.Suspension{Why: "it was interrupted"}))
 	require.Equal(t, `parallax: run r1 is suspended: "Go?" needs a person
   hint: parallax approve r1 CHOICE --state here; then parallax resume r1 --state here
-`, of(&local.NeedsPerson{What: `"Go?" needs a person`}))
+`, of(&engine.NeedsPerson{What: `"Go?" needs a person`}))
 	require.Equal(t, `parallax: run r1 is suspended: it waits for the signal "go"
   hint: parallax signal r1 go JSON --state here; then parallax resume r1 --state here
-`, of(&local.NeedsPerson{What: "x", Signal: "go"}))
+`, of(&engine.NeedsPerson{What: "x", Signal: "go"}))
 	require.Equal(t, `parallax: run r1 is suspended: there is no room to write to /disk/db (no space left on device)
   hint: make room there; then parallax resume r1 --state here
 `, of(fmt.Errorf("the run cannot be recorded: %w", &badger.Full{Path: "/disk/db", Err: errors.New("no space left on device")})))
@@ -108,7 +108,7 @@ func TestASuspendedRunSaysHowItGoesOn(t *testing.T) {
 func TestARunThatWentAnotherWaySaysWhere(t *testing.T) {
 	t.Parallel()
 	other := &runtime.HostError{
-		Err: &local.Diverged{
+		Err: &engine.Diverged{
 			Run: "r1", Addr: runtime.Address{Path: "1.0", N: 2}, Recorded: `{"for":"1s"}`, Asked: `{"for":"2s"}`,
 		},
 		Trace: []runtime.Frame{{Func: "main", Pos: "a.star:3:5"}, {Func: "work", Pos: "a.star:1:2", Branch: "1.0"}},

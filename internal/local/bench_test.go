@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.starlark.net/starlark"
 
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -102,7 +103,7 @@ func bench(b *testing.B, src string) {
 	e := &local.Engine{Agents: instant{}}
 	b.ReportAllocs()
 	for b.Loop() {
-		_, err := e.Run(b.Context(), local.Run{ID: "b", Program: p})
+		_, err := e.Run(b.Context(), engine.Run{ID: "b", Program: p})
 		require.NoError(b, err)
 	}
 }

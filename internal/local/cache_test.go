@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -26,7 +27,7 @@ func clerk() *scripted {
 // does runs a pattern and gives its result, or the code of its error.
 func does(t *testing.T, e *local.Engine, src string) string {
 	t.Helper()
-	p, err := e.Run(t.Context(), local.Run{ID: "r", Program: compiled(t, src)})
+	p, err := e.Run(t.Context(), engine.Run{ID: "r", Program: compiled(t, src)})
 	if err != nil {
 		failed, ok := err.(*runtime.Error)
 		require.True(t, ok, "%v", err)
@@ -163,10 +164,10 @@ func TestAKeptAnswerOfAnotherShapeIsNotTaken(t *testing.T) {
 
 type spoiled string
 
-func (s spoiled) Get(local.Question) (local.Kept, bool) {
-	return local.Kept{Answer: runtime.Payload(s)}, true
+func (s spoiled) Get(engine.Question) (engine.Kept, bool) {
+	return engine.Kept{Answer: runtime.Payload(s)}, true
 }
-func (spoiled) Put(local.Question, local.Kept) {}
+func (spoiled) Put(engine.Question, engine.Kept) {}
 
 // TestCallsAtOnceWaitForOne: of identical calls side by side one asks. When it fails the others ask themselves, and nobody waits longer than its
 // own call may take, nor when the branch is cancelled.
@@ -284,14 +285,14 @@ func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	var m local.Memory
 	big := runtime.Payload(make([]byte, 20<<20))
-	q := func(i byte) local.Question { return local.Question{i} }
+	q := func(i byte) engine.Question { return engine.Question{i} }
 	for i := range byte(3) {
-		m.Put(q(i), local.Kept{Answer: big})
-		m.Put(q(i), local.Kept{Answer: big})
+		m.Put(q(i), engine.Kept{Answer: big})
+		m.Put(q(i), engine.Kept{Answer: big})
 	}
 	_, ok := m.Get(q(0))
 	require.True(t, ok)
-	m.Put(q(3), local.Kept{Answer: big})
+	m.Put(q(3), engine.Kept{Answer: big})
 	_, ok = m.Get(q(0))
 	require.False(t, ok, "the oldest goes")
 	for i := range byte(3) {
@@ -320,7 +321,7 @@ def main():
 				book.kill, book.left = cancel, facts
 				e := host(book, o)
 				e.Cache = cache
-				return e.Run(ctx, local.Run{ID: "r", Program: p})
+				return e.Run(ctx, engine.Run{ID: "r", Program: p})
 			}
 			_, _ = live(kill)
 			kept := book.outcomes(t)

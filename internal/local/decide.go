@@ -2,10 +2,10 @@ package local
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -73,84 +73,31 @@ func (d *Decisions) take(ctx context.Context, key string) (runtime.Payload, erro
 }
 
 // decide asks the person who is there and waits for those who are elsewhere; whoever comes first has decided.
-func (b *branch) decide(ctx context.Context, at runtime.Address, e runtime.Approval) (runtime.Payload, error) {
-	key := b.run.ID + "/" + at.String()
-	if p, later := b.x.Decisions.look(key); p != nil || (later == nil && b.x.People == nil) {
-		if p == nil {
-			return nil, &NeedsPerson{What: fmt.Sprintf("%q needs a person to decide, and there is no terminal to ask on", e.Title)}
+func (p *place) decide(ctx context.Context, key string, e runtime.Approval) (runtime.Payload, error) {
+	if made, later := p.Decisions.look(key); made != nil || (later == nil && p.People == nil) {
+		if made == nil {
+			return nil, &engine.NeedsPerson{What: fmt.Sprintf("%q needs a person to decide, and there is no terminal to ask on", e.Title)}
 		}
-		return p, nil
+		return made, nil
 	}
-	if b.x.People == nil {
-		return b.x.Decisions.take(ctx, key)
+	if p.People == nil {
+		return p.Decisions.take(ctx, key)
 	}
 	asking, stop := context.WithCancel(ctx)
 	defer stop()
 	var elsewhere runtime.Payload
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if p, err := b.x.Decisions.take(asking, key); err == nil && p != nil {
-			elsewhere = p
+		if made, err := p.Decisions.take(asking, key); err == nil && made != nil {
+			elsewhere = made
 			stop()
 		}
 	})
-	p, err := b.x.People.Decide(asking, e)
+	made, err := p.People.Decide(asking, e)
 	stop()
 	wg.Wait()
 	if err != nil && elsewhere != nil {
 		return elsewhere, nil
 	}
-	return p, err
-}
-
-// rested waits for something that people have to give. Where nobody is there to give it the run is to be suspended, but not before the calls
-// that are under way have ended: they would be made and paid for again.
-func (b *branch) rested(take func() (runtime.Payload, error)) (runtime.Payload, error) {
-	p, err := take()
-	if _, ok := errors.AsType[*NeedsPerson](err); !ok || !b.keeps() {
-		return p, err
-	}
-	select {
-	case <-b.x.flights.none():
-		return take() // it may have come meanwhile
-	case <-b.ctx.Done():
-		return nil, b.stopped()
-	}
-}
-
-// flights counts the agent calls under way in a run and its child runs.
-type flights struct {
-	mu      sync.Mutex
-	n       int
-	landing chan struct{} // closed when there is none
-}
-
-func (f *flights) start() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.n++
-}
-
-func (f *flights) end() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.n--; f.n == 0 && f.landing != nil {
-		close(f.landing)
-		f.landing = nil
-	}
-}
-
-// none gives a channel that is closed once no call is under way.
-func (f *flights) none() <-chan struct{} {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.n == 0 {
-		now := make(chan struct{})
-		close(now)
-		return now
-	}
-	if f.landing == nil {
-		f.landing = make(chan struct{})
-	}
-	return f.landing
+	return made, err
 }

@@ -1,16 +1,13 @@
-// Package local runs patterns in this process: branches are goroutines, nothing is written.
+// Package local runs patterns in this process: branches are goroutines, nothing is written unless there is a Keeper.
 //
-// An Engine is configuration and may run any number of patterns at once. Each run is an execution; each branch of it has a
-// branch value, which is that branch's runtime.Effects.
+// An Engine is configuration and may run any number of patterns at once. What holds for all engines is in package engine.
 package local
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"sync"
 	"time"
 
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -33,21 +30,6 @@ type People interface {
 	Decide(ctx context.Context, a runtime.Approval) (runtime.Payload, error)
 }
 
-// Suspension is the cause with which a context ends a run that is to go on later: nothing of what it did is lost, and what was under way is
-// done again.
-type Suspension struct{ Why string }
-
-func (e *Suspension) Error() string { return e.Why }
-
-// NeedsPerson says that a run waits for something that can never come: nobody is there to decide or to signal.
-type NeedsPerson struct {
-	What   string
-	Signal string // that it waits for, or ""
-	Agent  string // that has a question, or ""; when there is neither it is a decision
-}
-
-func (e *NeedsPerson) Error() string { return e.What }
-
 // Engine runs patterns.
 type Engine struct {
 	Agents    Agents
@@ -59,158 +41,32 @@ type Engine struct {
 	Watch     bool                                               // emit what agents say before they answer
 	Open      func(from, label string) (*runtime.Program, error) // finds the patterns that run() names; nil means there are none
 
-	Cache    Cache                                                   // of answers, for calls that consent to an earlier one; nil keeps none
+	Cache    engine.Cache                                            // of answers, for calls that consent to an earlier one; nil keeps none
 	Anew     bool                                                    // ask all the same, and keep the new answer
 	Identity func(ctx context.Context, agent string) (string, error) // says which agent it is that answers to a name, its version and configuration included; nil means that the name does
 
-	Keep   Keeper                                        // nil keeps nothing
+	Keep   engine.Keeper                                 // nil keeps nothing
 	Ready  func(ctx context.Context, agent string) error // makes Info know what the agent itself declares, before it is asked; nil where it does
 	Retell bool                                          // tell also of child runs that had ended before the run was resumed
 	Replay bool                                          // tell what Keep has and do nothing new: where the record ends the run ends, with a *Beyond
 
-	asking asking // for calls that consent to an earlier answer
+	asking engine.Asking // for calls that consent to an earlier answer
 
 	// Emit receives every event of a run in Seq order and is never called concurrently for one run. It must return
 	// quickly: the branch that caused the event waits for it. Nil means nobody listens.
 	Emit func(runtime.Event)
 }
 
-// DefaultTimeout is how long an attempt may take when neither the script nor the configuration says.
-const DefaultTimeout = time.Minute
-
-// Run is one execution of a pattern.
-type Run struct {
-	ID      string
-	Program *runtime.Program
-	Inputs  runtime.Payload // a JSON object
-	Config  runtime.Config
-}
-
 // Run runs the pattern to its end and returns when no branch of it is left. Errors are those of runtime.Program.Run; when
 // ctx ends, a *runtime.Error of code Cancelled, or ctx's cause where that is a *runtime.Error.
-func (e *Engine) Run(ctx context.Context, r Run) (runtime.Payload, error) {
-	x := &execution{Engine: e, journal: &journal{emit: e.Emit}}
-	if x.Now == nil {
-		x.clock = time.Now
-	} else {
-		x.clock = e.Now
+func (e *Engine) Run(ctx context.Context, r engine.Run) (runtime.Payload, error) {
+	rules := &engine.Engine{
+		Agents: e.Agents, Budget: e.Budget, Now: e.Now, Watch: e.Watch, Open: e.Open,
+		Cache: e.Cache, Anew: e.Anew, Identity: e.Identity, Asking: &e.asking,
+		Keep: e.Keep, Retell: e.Retell, Replay: e.Replay, Emit: e.Emit,
 	}
-	x.start = x.clock().UTC()
-	x.ledger = newLedger(tighter(e.Budget, r.Program.Meta.Budget), x.start)
-	return x.run(ctx, r, 0)
-}
-
-// execution is what a run and its child runs share.
-type execution struct {
-	*Engine
-	journal *journal
-	ledger  *ledger
-	clock   func() time.Time
-	start   time.Time
-	flights flights
-}
-
-func (x *execution) run(ctx context.Context, r Run, depth int) (runtime.Payload, error) {
-	main := &branch{x: x, run: &r, ctx: ctx, now: x.clock().UTC(), depth: depth}
-	if err := main.recall(); err != nil {
-		return nil, err
+	if rules.Now == nil {
+		rules.Now = time.Now
 	}
-	main.emit(runtime.Event{Kind: runtime.RunStarted, Name: r.Program.Name, Value: r.Inputs, Then: main.then(runtime.Address{})})
-	result, err := r.Program.Run(main, r.Inputs, r.Config)
-	main.tellRest()
-	if short := main.fell(err); short != nil {
-		err = short
-	}
-	main.tick()
-	if err == nil {
-		main.emit(runtime.Event{Kind: runtime.RunDone, Value: result})
-		return result, nil
-	}
-	err = causeOf(ctx, err)
-	failed, ok := errors.AsType[*runtime.Error](err)
-	if ok {
-		main.emit(runtime.Event{Kind: runtime.RunFailed, Error: failed})
-	} else {
-		main.emit(runtime.Event{Kind: runtime.RunSuspended, Text: err.Error()})
-	}
-	return nil, err
-}
-
-// recall reads what is recorded of the run. Its first fact, at address 0, is when it began.
-func (b *branch) recall() error {
-	if !b.keeps() {
-		return nil
-	}
-	facts, err := b.x.Keep.Load(b.run.ID)
-	if err != nil {
-		return fmt.Errorf("the record of run %s cannot be read: %w", b.run.ID, err)
-	}
-	if b.past, err = remember(facts); err != nil {
-		return err
-	}
-	began := b.before(runtime.Address{})
-	if began == nil {
-		b.x.Keep.Note(b.run.ID, runtime.Fact{
-			Kind: runtime.Begun, At: b.now,
-			Request: runtime.Request(runtime.ChildRun{Pattern: b.run.Program.Name, Inputs: b.run.Inputs}),
-		})
-		return nil
-	}
-	b.now = began.At
-	if b.depth > 0 {
-		return nil
-	}
-	b.x.ledger.start = began.At
-	if b.x.Replay || b.x.ledger.limits == (runtime.BudgetLimits{}) {
-		return nil
-	}
-	return b.x.rebook(b.run.ID, facts)
-}
-
-// causeOf gives the reason why a run was cancelled where whoever cancelled it gave one.
-func causeOf(ctx context.Context, err error) error {
-	e, ok := errors.AsType[*runtime.Error](err)
-	if !ok || e.Code != runtime.Cancelled {
-		return err
-	}
-	if later, ok := errors.AsType[*Suspension](context.Cause(ctx)); ok {
-		return later
-	}
-	why, ok := errors.AsType[*runtime.Error](context.Cause(ctx))
-	if !ok {
-		return err
-	}
-	traced := *why
-	traced.Trace = e.Trace
-	return &traced
-}
-
-// journal numbers events and hands them on.
-type journal struct {
-	mu   sync.Mutex
-	seq  uint64
-	emit func(runtime.Event)
-}
-
-func (j *journal) add(e runtime.Event) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.seq++
-	e.Seq = j.seq
-	j.emit(e)
-}
-
-func unknownAgent(name string, known []runtime.AgentInfo) *runtime.Error {
-	names := make([]string, len(known))
-	for i, a := range known {
-		names[i] = a.Name
-	}
-	e := runtime.Errorf(runtime.NotFound, "agent %q: no agent of that name is configured", name)
-	e.Agent = name
-	if near := runtime.Nearest(name, names); near != "" {
-		e.Hint = fmt.Sprintf("did you mean %q?", near)
-	} else {
-		e.Hint = fmt.Sprintf("add [agents.%s] to parallax.toml", name)
-	}
-	return e
+	return rules.Run(ctx, &place{Engine: e}, r)
 }

@@ -15,6 +15,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.uber.org/goleak"
 
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -64,7 +65,7 @@ func inside(t *testing.T, ctx context.Context, e *local.Engine, body func(t *sta
 	require.NoError(t, err)
 	p, err := runtime.Compile([]*runtime.File{f}, nil, runtime.Environment{Builtins: starlark.StringDict{"body": builtin}})
 	require.NoError(t, err)
-	_, err = e.Run(ctx, local.Run{ID: "r", Program: p})
+	_, err = e.Run(ctx, engine.Run{ID: "r", Program: p})
 	return err
 }
 
@@ -327,7 +328,7 @@ func TestTheHostsErrorIsNotTheScripts(t *testing.T) {
 	var last runtime.Event
 	e := &local.Engine{Agents: agents, Emit: func(e runtime.Event) { last = e }}
 	p := program(t, "def main():\n    ask('a', {})\n")
-	_, err := e.Run(t.Context(), local.Run{ID: "r", Program: p})
+	_, err := e.Run(t.Context(), engine.Run{ID: "r", Program: p})
 	require.ErrorIs(t, err, broken)
 	require.NotErrorAs(t, err, new(*runtime.Error))
 	require.Equal(t, runtime.RunSuspended, last.Kind)
@@ -411,14 +412,14 @@ func TestWaitingForNobodyNeedsAPerson(t *testing.T) {
 			_, err := fx.Do(e)
 			return err
 		})
-		require.ErrorAs(t, err, new(*local.NeedsPerson))
+		require.ErrorAs(t, err, new(*engine.NeedsPerson))
 	}
 }
 
 func TestABacktraceSpansBranches(t *testing.T) {
 	t.Parallel()
 	p := program(t, "def one(i):\n    return [][i]\n\ndef main():\n    return fork(one, 2, limit = 1)\n")
-	_, err := (&local.Engine{}).Run(t.Context(), local.Run{ID: "r", Program: p})
+	_, err := (&local.Engine{}).Run(t.Context(), engine.Run{ID: "r", Program: p})
 	failed, ok := errors.AsType[*runtime.Error](err)
 	require.True(t, ok)
 	require.Equal(t, runtime.Script, failed.Code)
@@ -433,7 +434,7 @@ func TestABacktraceSpansBranches(t *testing.T) {
 func TestAWriteToAFrozenValueNamesTheFork(t *testing.T) {
 	t.Parallel()
 	p := program(t, "def main():\n    seen = []\n    def one(i):\n        seen.append(i)\n    return fork(one, 2)\n")
-	_, err := (&local.Engine{}).Run(t.Context(), local.Run{ID: "r", Program: p})
+	_, err := (&local.Engine{}).Run(t.Context(), engine.Run{ID: "r", Program: p})
 	failed, ok := errors.AsType[*runtime.Error](err)
 	require.True(t, ok)
 	require.Contains(t, failed.Message, "cannot append to frozen list")
@@ -445,7 +446,7 @@ func TestBranchesInheritWhatIsLeftOfTheSteps(t *testing.T) {
 	p := program(t, "def one(i):\n    for _ in range(200):\n        pass\n\ndef main():\n    for _ in range(100):\n        fork(one, 8)\n")
 	var first string
 	for range 5 {
-		_, err := (&local.Engine{}).Run(t.Context(), local.Run{ID: "r", Program: p, Config: runtime.Config{Limits: runtime.Limits{Steps: 50_000}}})
+		_, err := (&local.Engine{}).Run(t.Context(), engine.Run{ID: "r", Program: p, Config: runtime.Config{Limits: runtime.Limits{Steps: 50_000}}})
 		failed, ok := errors.AsType[*runtime.Error](err)
 		require.True(t, ok)
 		require.Equal(t, runtime.Limit, failed.Code)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parallax-run/parallax/builtins"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -32,7 +33,7 @@ func execute(t *testing.T, src string) {
 	prog, err := runtime.Compile([]*runtime.File{file}, nil, runtime.Environment{Builtins: builtins.All()})
 	if err == nil {
 		limits := runtime.Limits{Bytes: 128 << 20, Effects: 1000}
-		_, err = (&local.Engine{Agents: instant{}}).Run(t.Context(), local.Run{ID: "fuzz", Program: prog, Config: runtime.Config{Limits: limits}})
+		_, err = (&local.Engine{Agents: instant{}}).Run(t.Context(), engine.Run{ID: "fuzz", Program: prog, Config: runtime.Config{Limits: limits}})
 	}
 	if err != nil && strings.Contains(err.Error(), "internal error") {
 		t.Fatalf("%v\n%s", err, src)

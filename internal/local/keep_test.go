@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parallax-run/parallax/builtins"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	paper "github.com/parallax-run/parallax/internal/testkit/notebook"
 	"github.com/parallax-run/parallax/runtime"
@@ -167,7 +168,7 @@ func (n *notebook) live(ctx context.Context, o *office, p *runtime.Program, fact
 	ctx, n.kill = context.WithCancel(ctx)
 	defer n.kill()
 	n.left = facts
-	return host(n, o).Run(ctx, local.Run{ID: "r", Program: p, Config: runtime.Config{Seed: 5}})
+	return host(n, o).Run(ctx, engine.Run{ID: "r", Program: p, Config: runtime.Config{Seed: 5}})
 }
 
 func TestARunGoesOnBehindEveryFact(t *testing.T) {
@@ -260,7 +261,7 @@ func BenchmarkReplay(b *testing.B) {
 	})
 	b.Run("replay", func(b *testing.B) {
 		for b.Loop() {
-			_, err := (&local.Engine{Agents: newOffice(), Keep: told(facts)}).Run(b.Context(), local.Run{ID: "r", Program: p})
+			_, err := (&local.Engine{Agents: newOffice(), Keep: told(facts)}).Run(b.Context(), engine.Run{ID: "r", Program: p})
 			require.NoError(b, err)
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/fact")
@@ -302,7 +303,7 @@ def main():
     second = attempt(agent("a").ask, "y")
     return [got, first.ok, second.error.code]
 `)
-	engine := func(n *notebook, o *office) *local.Engine {
+	host := func(n *notebook, o *office) *local.Engine {
 		e := host(n, o)
 		e.Budget = runtime.BudgetLimits{Calls: 3}
 		e.Open = func(string, string) (*runtime.Program, error) { return child, nil }
@@ -315,7 +316,7 @@ def main():
 			for _, facts := range []int{kill, -1} {
 				ctx, cancel := context.WithCancel(t.Context())
 				book.kill, book.left = cancel, facts
-				got, err := engine(book, o).Run(ctx, local.Run{ID: "r", Program: parent})
+				got, err := host(book, o).Run(ctx, engine.Run{ID: "r", Program: parent})
 				cancel()
 				if err != nil {
 					require.Equal(t, kill, facts, "%v", err)

@@ -1,32 +1,36 @@
 package local
 
-import "sync"
+import (
+	"sync"
 
-// Memory is a Cache in this process. Its zero value is ready.
+	"github.com/parallax-run/parallax/internal/engine"
+)
+
+// Memory is an engine.Cache in this process. Its zero value is ready.
 type Memory struct {
 	mu    sync.Mutex
-	kept  map[Question]Kept
-	order []Question // in which they were first asked
+	kept  map[engine.Question]engine.Kept
+	order []engine.Question // in which they were first asked
 	bytes int
 }
 
 // memoryBytes bounds the answers in a Memory. The oldest go first.
 const memoryBytes = 64 << 20
 
-// Get implements Cache.
-func (m *Memory) Get(q Question) (Kept, bool) {
+// Get implements engine.Cache.
+func (m *Memory) Get(q engine.Question) (engine.Kept, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	k, ok := m.kept[q]
 	return k, ok
 }
 
-// Put implements Cache.
-func (m *Memory) Put(q Question, k Kept) {
+// Put implements engine.Cache.
+func (m *Memory) Put(q engine.Question, k engine.Kept) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.kept == nil {
-		m.kept = make(map[Question]Kept)
+		m.kept = make(map[engine.Question]engine.Kept)
 	}
 	if _, known := m.kept[q]; !known {
 		m.order = append(m.order, q)

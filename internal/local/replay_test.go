@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -22,7 +23,7 @@ func (n *notebook) replayed(t *testing.T, src string) (runtime.Payload, error) {
 	facts, err := n.Load("r")
 	require.NoError(t, err)
 	eng := &local.Engine{Agents: newOffice(), Keep: told(facts), Replay: true}
-	return eng.Run(t.Context(), local.Run{ID: "r", Program: compiled(t, src), Config: runtime.Config{Seed: 5}})
+	return eng.Run(t.Context(), engine.Run{ID: "r", Program: compiled(t, src), Config: runtime.Config{Seed: 5}})
 }
 
 // TestADeadlineDoesNotOvertakeWhatWasInTime resumes a day later, when every deadline has long passed.
@@ -52,7 +53,7 @@ def main():
 		book.left = -1
 		eng := host(book, newOffice())
 		eng.Now = func() time.Time { return time.Now().Add(24 * time.Hour) }
-		got, err := eng.Run(t.Context(), local.Run{ID: "r", Program: p, Config: runtime.Config{Seed: 5}})
+		got, err := eng.Run(t.Context(), engine.Run{ID: "r", Program: p, Config: runtime.Config{Seed: 5}})
 		require.NoError(t, err)
 		require.Equal(t, want.String(), got.String(), "%d facts less", early+1)
 	}
@@ -70,16 +71,16 @@ def main():
 		var kinds []runtime.EventKind
 		life := func(d time.Duration) (runtime.Payload, error) {
 			ctx, stop := context.WithCancelCause(t.Context())
-			defer time.AfterFunc(d, func() { stop(&local.Suspension{Why: "it was interrupted"}) }).Stop()
+			defer time.AfterFunc(d, func() { stop(&engine.Suspension{Why: "it was interrupted"}) }).Stop()
 			book.kill = func() {}
 			eng := host(book, o)
 			eng.Open = func(string, string) (*runtime.Program, error) { return child, nil }
 			eng.Emit = func(e runtime.Event) { kinds = append(kinds, e.Kind) }
-			return eng.Run(ctx, local.Run{ID: "r", Program: p})
+			return eng.Run(ctx, engine.Run{ID: "r", Program: p})
 		}
 		for _, d := range []time.Duration{time.Minute, 90 * time.Minute} { // once in the run itself, once in its child
 			_, err := life(d)
-			require.ErrorAs(t, err, new(*local.Suspension))
+			require.ErrorAs(t, err, new(*engine.Suspension))
 			require.ErrorContains(t, err, "it was interrupted")
 			require.Equal(t, runtime.RunSuspended, kinds[len(kinds)-1])
 		}
@@ -127,7 +128,7 @@ def main():
 		"an earlier end of a branch": {"def main():\n    parallel(lambda n: n, range(3))\n", "1.0/1", `"task":"x0"`, "nothing more", ""},
 	} {
 		_, err := book.replayed(t, c.src)
-		other, ok := errors.AsType[*local.Diverged](err)
+		other, ok := errors.AsType[*engine.Diverged](err)
 		require.True(t, ok, "%s: %v", name, err)
 		require.Equal(t, c.addr, other.Addr.String(), name)
 		require.Contains(t, other.Recorded, c.recorded, name)
@@ -139,7 +140,7 @@ def main():
 		}
 	}
 	_, err = book.replayed(t, src[:len(src)-1]+" + [agent(\"a\").ask(\"more\").value]\n")
-	more, ok := errors.AsType[*local.Beyond](err)
+	more, ok := errors.AsType[*engine.Beyond](err)
 	require.True(t, ok, "%v", err)
 	require.Equal(t, "4", more.Addr.String())
 	require.Contains(t, more.Asked, `"task":"more"`)
@@ -182,7 +183,7 @@ func TestWhoeverDecidesFirstHasDecided(t *testing.T) {
 					d.Send("r", "1", runtime.Payload(`{"by":"elsewhere","choice":"reject","comment":""}`))
 				})
 			}
-			got, err := eng.Run(t.Context(), local.Run{ID: "r", Program: p})
+			got, err := eng.Run(t.Context(), engine.Run{ID: "r", Program: p})
 			require.NoError(t, err, name)
 			require.Equal(t, c.want, got.String(), name)
 			wg.Wait()
@@ -196,10 +197,10 @@ func TestADecisionThatWasMadeBeforehandIsTaken(t *testing.T) {
 	var d local.Decisions
 	d.Close()
 	eng := &local.Engine{Agents: newOffice(), Decisions: &d}
-	_, err := eng.Run(t.Context(), local.Run{ID: "r", Program: p})
-	require.ErrorAs(t, err, new(*local.NeedsPerson))
+	_, err := eng.Run(t.Context(), engine.Run{ID: "r", Program: p})
+	require.ErrorAs(t, err, new(*engine.NeedsPerson))
 	d.Send("r", "1", runtime.Payload(`{"by":"ada","choice":"approve","comment":""}`))
-	got, err := eng.Run(t.Context(), local.Run{ID: "r", Program: p})
+	got, err := eng.Run(t.Context(), engine.Run{ID: "r", Program: p})
 	require.NoError(t, err)
 	require.Equal(t, `"approve"`, got.String())
 }
@@ -210,7 +211,7 @@ func TestWhoMustNotBeAskedTwiceIsNotAskedAgain(t *testing.T) {
 	o := newOffice()
 	known := false
 	eng := &local.Engine{Agents: o, Keep: emptyBook(), Ready: func(context.Context, string) error { known = true; return nil }}
-	got, err := eng.Run(t.Context(), local.Run{ID: "r", Program: p})
+	got, err := eng.Run(t.Context(), engine.Run{ID: "r", Program: p})
 	require.NoError(t, err)
 	require.Equal(t, `"unavailable"`, got.String())
 	require.Equal(t, []int{1}, o.seen["r/1"])

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -70,7 +71,7 @@ func (s *Signals) enlist(name string, at runtime.Address, bounded bool) (*waiter
 		return nil, q[0], nil
 	}
 	if s.closed && !bounded {
-		return nil, nil, &NeedsPerson{What: "the pattern waits for the signal \"" + name + "\", and nobody can send it; give --signal " + name + "=JSON, or wait_for a timeout", Signal: name}
+		return nil, nil, &engine.NeedsPerson{What: "the pattern waits for the signal \"" + name + "\", and nobody can send it; give --signal " + name + "=JSON, or wait_for a timeout", Signal: name}
 	}
 	w := &waiter{at, make(chan runtime.Payload, 1)}
 	if s.waiting == nil {

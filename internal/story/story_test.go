@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parallax-run/parallax/builtins"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/story"
 	"github.com/parallax-run/parallax/internal/testkit/notebook"
@@ -67,7 +68,7 @@ func compiled(src string) (*runtime.Program, error) {
 func told(t *testing.T, src string, timeout time.Duration) *story.Run {
 	t.Helper()
 	book := &notebook.Notebook{}
-	engine := &local.Engine{Agents: office{}, Keep: book, Open: func(string, string) (*runtime.Program, error) {
+	host := &local.Engine{Agents: office{}, Keep: book, Open: func(string, string) (*runtime.Program, error) {
 		return compiled("def main(n):\n    return vote([agent(\"ada\").ask(\"say a\"), agent(\"bo\").ask(\"say b\"), \"a\"])\n")
 	}}
 	p, err := compiled(src)
@@ -80,7 +81,7 @@ func told(t *testing.T, src string, timeout time.Duration) *story.Run {
 		defer cancel()
 	}
 	head := story.Head{ID: "r", Pattern: "p.star", Started: time.Now().UTC(), Inputs: runtime.Payload("{}"), Status: story.Done}
-	head.Result, err = engine.Run(ctx, local.Run{ID: "r", Program: p, Config: runtime.Config{Seed: 5}})
+	head.Result, err = host.Run(ctx, engine.Run{ID: "r", Program: p, Config: runtime.Config{Seed: 5}})
 	head.Ended = time.Now().UTC()
 	if err != nil {
 		head.Status = story.Failed

@@ -16,6 +16,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"github.com/parallax-run/parallax/builtins"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/testkit/notebook"
 	"github.com/parallax-run/parallax/internal/testkit/otlp"
@@ -160,7 +161,7 @@ func (h *host) live(ctx context.Context, t *testing.T, p *runtime.Program, to *r
 			}
 		},
 	}
-	_, err := eng.Run(ctx, local.Run{ID: "r", Program: p, Config: runtime.Config{Seed: 5}})
+	_, err := eng.Run(ctx, engine.Run{ID: "r", Program: p, Config: runtime.Config{Seed: 5}})
 	return tracer, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/testkit/otlp"
 	"github.com/parallax-run/parallax/internal/trace"
@@ -24,7 +25,7 @@ func told(t *testing.T, src string, o trace.Options) map[string][]*tracepb.Span 
 		signals.Send("go", runtime.Payload(`"top secret signal"`))
 		signals.Close()
 		eng := &local.Engine{Agents: office{}, Watch: true, Emit: tracer.Event, Signals: signals}
-		_, _ = eng.Run(t.Context(), local.Run{ID: "r", Program: compiled(t, src), Inputs: runtime.Payload(`{"question":"top secret input"}`)})
+		_, _ = eng.Run(t.Context(), engine.Run{ID: "r", Program: compiled(t, src), Inputs: runtime.Payload(`{"question":"top secret input"}`)})
 	})
 	byName := make(map[string][]*tracepb.Span)
 	for _, s := range to.spans {

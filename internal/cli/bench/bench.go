@@ -13,6 +13,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/input"
 	"github.com/parallax-run/parallax/internal/cli/project"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/plugins/host"
 	"github.com/parallax-run/parallax/runtime"
@@ -106,7 +107,7 @@ func (o *Options) Run(ctx context.Context) error {
 type subject struct {
 	host  *host.Host
 	names []string
-	run   local.Run
+	run   engine.Run
 	eng   *local.Engine
 	n     int // runs so far
 }
@@ -134,7 +135,7 @@ func (o *Options) subject(ctx context.Context, p *project.Project) (*subject, er
 	return &subject{
 		host:  h,
 		names: p.Agents(),
-		run:   local.Run{Program: prog, Inputs: inputs, Config: runtime.Config{Limits: bounds.Limits, Seed: o.Seed}},
+		run:   engine.Run{Program: prog, Inputs: inputs, Config: runtime.Config{Limits: bounds.Limits, Seed: o.Seed}},
 		eng:   &local.Engine{Agents: limits.Agents(h, project.LimitsOf(o.App, p.Manifest)), Budget: bounds.Budget, Open: p.Loaded.Open},
 	}, nil
 }

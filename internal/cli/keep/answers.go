@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/parallax-run/parallax/internal/badger"
-	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/internal/engine"
 )
 
 // Bounds of kept answers where the project sets none.
@@ -16,11 +16,11 @@ const (
 // Answers is a store as the cache of a run. A store in trouble has none: the run sees that trouble when it keeps its own facts.
 type Answers struct{ Store *badger.Store }
 
-// Get implements local.Cache.
-func (a Answers) Get(q local.Question) (local.Kept, bool) {
+// Get implements engine.Cache.
+func (a Answers) Get(q engine.Question) (engine.Kept, bool) {
 	text, at, err := a.Store.Answer(q)
-	return local.Kept{At: at, Answer: text}, err == nil
+	return engine.Kept{At: at, Answer: text}, err == nil
 }
 
-// Put implements local.Cache.
-func (a Answers) Put(q local.Question, k local.Kept) { _ = a.Store.KeepAnswer(q, k.At, k.Answer) }
+// Put implements engine.Cache.
+func (a Answers) Put(q engine.Question, k engine.Kept) { _ = a.Store.KeepAnswer(q, k.At, k.Answer) }

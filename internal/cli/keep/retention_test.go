@@ -10,7 +10,7 @@ import (
 
 	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli/keep"
-	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -56,11 +56,11 @@ func TestAnswersAreCollectedToo(t *testing.T) {
 	defer s.Close()
 	m := &manifest.Manifest{State: manifest.State{CacheBytes: 1}}
 	answers := keep.Answers{Store: s}
-	q := local.Question{1}
-	answers.Put(q, local.Kept{At: time.Unix(1, 0).UTC(), Answer: runtime.Payload("1")})
+	q := engine.Question{1}
+	answers.Put(q, engine.Kept{At: time.Unix(1, 0).UTC(), Answer: runtime.Payload("1")})
 	k, ok := answers.Get(q)
 	require.True(t, ok)
-	require.Equal(t, local.Kept{At: time.Unix(1, 0).UTC(), Answer: runtime.Payload("1")}, k)
+	require.Equal(t, engine.Kept{At: time.Unix(1, 0).UTC(), Answer: runtime.Payload("1")}, k)
 	require.NoError(t, keep.Tidy(s, m))
 	mark := filepath.Join(s.Dir(), "collected")
 	require.NoError(t, os.Chtimes(mark, time.Time{}, time.Now().Add(-25*time.Hour)))

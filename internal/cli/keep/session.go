@@ -26,19 +26,19 @@ type Session struct {
 	meter story.Meter // of what the run took in all its lives
 }
 
-// Append implements local.Keeper.
+// Append implements engine.Keeper.
 func (s *Session) Append(run string, facts ...runtime.Fact) error {
 	s.count(facts)
 	return s.Lease.Append(run, facts...)
 }
 
-// Note implements local.Keeper.
+// Note implements engine.Keeper.
 func (s *Session) Note(run string, facts ...runtime.Fact) {
 	s.count(facts)
 	s.Lease.Note(run, facts...)
 }
 
-// Load implements local.Keeper.
+// Load implements engine.Keeper.
 func (s *Session) Load(run string) ([]runtime.Fact, error) { return s.Lease.Load(run) }
 
 func (s *Session) count(facts []runtime.Fact) {

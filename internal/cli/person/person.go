@@ -14,7 +14,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/plugins/host"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -93,7 +93,7 @@ func (p *Person) ask(ctx context.Context, q question) (answer, comment string, e
 func (p *Person) talk(ctx context.Context, q question) (string, string, error) {
 	in, err := p.open()
 	if err != nil {
-		return "", "", &local.NeedsPerson{What: fmt.Sprintf("%q needs a person, and the terminal cannot be read: %v", q.title, err)}
+		return "", "", &engine.NeedsPerson{What: fmt.Sprintf("%q needs a person, and the terminal cannot be read: %v", q.title, err)}
 	}
 	defer in.Close()
 	release := context.AfterFunc(ctx, func() { interrupt(in) })
@@ -110,7 +110,7 @@ func (p *Person) talk(ctx context.Context, q question) (string, string, error) {
 		line = strings.TrimSpace(line)
 		if err != nil && line == "" {
 			_, _ = io.WriteString(p.out, "\n")
-			return "", "", &local.NeedsPerson{What: fmt.Sprintf("%q was left without an answer", q.title)}
+			return "", "", &engine.NeedsPerson{What: fmt.Sprintf("%q was left without an answer", q.title)}
 		}
 		if answer, comment, ok := q.match(line); ok {
 			return answer, comment, nil

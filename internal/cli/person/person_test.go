@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/plugins/host"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -74,7 +74,7 @@ func TestTheEndOfInputMeansThatAPersonIsNeeded(t *testing.T) {
 	t.Parallel()
 	p, _ := typing("")
 	_, err := p.Decide(t.Context(), runtime.Approval{Title: "Release?", Options: []string{"yes"}})
-	require.ErrorAs(t, err, new(*local.NeedsPerson))
+	require.ErrorAs(t, err, new(*engine.NeedsPerson))
 }
 
 func TestAPersonWhoDoesNotAnswerCanBeLeft(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/internal/cli/report"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/story"
 	"github.com/parallax-run/parallax/internal/testkit/notebook"
@@ -78,11 +79,11 @@ def main(text):
 func told(t *testing.T, src string) *story.Run {
 	t.Helper()
 	book := &notebook.Notebook{}
-	engine := &local.Engine{Agents: office{}, Keep: book, Open: func(string, string) (*runtime.Program, error) { return compiled(child) }}
+	host := &local.Engine{Agents: office{}, Keep: book, Open: func(string, string) (*runtime.Program, error) { return compiled(child) }}
 	p, err := compiled(src)
 	require.NoError(t, err)
 	head := story.Head{ID: "20260504-101112-k2f7qa", Pattern: "panel.star", Version: "0.4.0", Started: time.Now().UTC(), Inputs: runtime.Payload("{}"), Status: story.Done}
-	head.Result, err = engine.Run(t.Context(), local.Run{ID: head.ID, Program: p})
+	head.Result, err = host.Run(t.Context(), engine.Run{ID: head.ID, Program: p})
 	head.Ended = time.Now().UTC()
 	if err != nil {
 		head.Status = story.Failed

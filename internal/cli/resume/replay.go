@@ -14,6 +14,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/keep"
 	"github.com/parallax-run/parallax/internal/cli/project"
 	"github.com/parallax-run/parallax/internal/cli/run"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/runtime"
@@ -110,7 +111,7 @@ func (o *replay) project(store *badger.Store, r *badger.Record) (*project.Projec
 // again replays a run with its own pattern.
 func (o *replay) again(ctx context.Context, store *badger.Store, r *badger.Record, p *project.Project, j *run.Job) error {
 	return o.Replay(ctx, p, j, keep.Record{Facts: store}, func(result runtime.Payload, err error) error {
-		if _, ends := errors.AsType[*local.Beyond](err); ends {
+		if _, ends := errors.AsType[*engine.Beyond](err); ends {
 			return o.unfinished(r, err)
 		}
 		if err == nil && r.Status == badger.Done && result.String() != r.Result.String() {
@@ -149,17 +150,17 @@ func (o *replay) compare(ctx context.Context, store *badger.Store, r *badger.Rec
 	eng := &local.Engine{
 		Agents: run.Nobody{}, Budget: j.Bounds.Budget, Open: p.Loaded.Open, Keep: keep.Record{Facts: store}, Replay: true,
 	}
-	result, err := eng.Run(ctx, local.Run{
+	result, err := eng.Run(ctx, engine.Run{
 		ID: r.ID, Program: p.Loaded.Program, Inputs: j.Inputs, Config: runtime.Config{Limits: j.Bounds.Limits, Seed: r.Seed},
 	})
 	v := verdict{Run: r.ID, Against: o.against, Safe: true}
-	if other, ok := errors.AsType[*local.Diverged](err); ok {
+	if other, ok := errors.AsType[*engine.Diverged](err); ok {
 		v.Safe, v.Address, v.In, v.Recorded, v.Asked, v.Pos = false, other.Addr.String(), other.Run, other.Recorded, other.Asked, cli.PosOf(err)
-	} else if more, ok := errors.AsType[*local.Beyond](err); ok {
+	} else if more, ok := errors.AsType[*engine.Beyond](err); ok {
 		v.Address, v.In, v.Asked, v.Pos = more.Addr.String(), more.Run, more.Asked, cli.PosOf(err)
 		if r.Status == badger.Done || r.Status == badger.Failed && r.Error != nil && r.Error.Code != runtime.Limit {
 			v.Safe, v.Recorded = false, "nothing more"
-			err = &local.Diverged{Run: more.Run, Addr: more.Addr, Recorded: v.Recorded, Asked: more.Asked, Pos: v.Pos}
+			err = &engine.Diverged{Run: more.Run, Addr: more.Addr, Recorded: v.Recorded, Asked: more.Asked, Pos: v.Pos}
 		}
 	} else if err != nil && !is[*runtime.Error](err) {
 		return p.Sourced(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/keep"
 	"github.com/parallax-run/parallax/internal/cli/project"
 	"github.com/parallax-run/parallax/internal/cli/screen"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/limiter"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/manifest"
@@ -233,7 +234,7 @@ func (o *Options) Execute(ctx context.Context, p *project.Project, j *Job) error
 		return err
 	}
 	w := &work{
-		run: local.Run{
+		run: engine.Run{
 			ID: o.ID, Program: p.Loaded.Program, Inputs: j.Inputs, Config: runtime.Config{Limits: j.Bounds.Limits, Seed: o.Seed},
 		},
 		engine: &local.Engine{

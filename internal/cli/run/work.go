@@ -10,6 +10,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/keep"
 	"github.com/parallax-run/parallax/internal/cli/project"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -17,7 +18,7 @@ import (
 // work is a run that is about to begin, and all it needs.
 type work struct {
 	engine  *local.Engine
-	run     local.Run
+	run     engine.Run
 	timeout time.Duration
 	stay    bool // it waits for people who are not there
 }
@@ -37,8 +38,8 @@ func (w *work) do(ctx context.Context, signals []keep.Signal) (runtime.Payload, 
 func (w *work) record(ctx context.Context, s *keep.Session) (runtime.Payload, error) {
 	running, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
-	defer context.AfterFunc(ctx, func() { stop(&local.Suspension{Why: "it was interrupted"}) })()
-	running, cancel := bound(running, w.timeout, &local.Suspension{Why: fmt.Sprintf("it took longer than %s", w.timeout)})
+	defer context.AfterFunc(ctx, func() { stop(&engine.Suspension{Why: "it was interrupted"}) })()
+	running, cancel := bound(running, w.timeout, &engine.Suspension{Why: fmt.Sprintf("it took longer than %s", w.timeout)})
 	defer cancel()
 	w.engine.Keep, w.engine.Decisions = s, &local.Decisions{}
 	w.engine.Cache = keep.Answers{Store: s.Store}
@@ -68,7 +69,7 @@ func (o *Options) suspended(err error) error {
 }
 
 // Replay does a run again from its record and shows it. judged sees how it ended, and says what to make of that.
-func (o *Options) Replay(ctx context.Context, p *project.Project, j *Job, record local.Keeper, judged func(runtime.Payload, error) error) error {
+func (o *Options) Replay(ctx context.Context, p *project.Project, j *Job, record engine.Keeper, judged func(runtime.Payload, error) error) error {
 	sinks, err := o.sinks(nil)
 	if err != nil {
 		return err
@@ -77,7 +78,7 @@ func (o *Options) Replay(ctx context.Context, p *project.Project, j *Job, record
 	eng := &local.Engine{
 		Agents: Nobody{}, Budget: j.Bounds.Budget, Open: p.Loaded.Open, Keep: record, Replay: true, Emit: sinks.emit(),
 	}
-	result, err := eng.Run(ctx, local.Run{
+	result, err := eng.Run(ctx, engine.Run{
 		ID: o.ID, Program: p.Loaded.Program, Inputs: j.Inputs, Config: runtime.Config{Limits: j.Bounds.Limits, Seed: o.Seed},
 	})
 	return o.finish(sinks, result, p.Sourced(judged(result, err)))

@@ -16,6 +16,7 @@ import (
 	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/runs"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -137,8 +138,8 @@ func keepsOf(ctx context.Context, t *testing.T, s *badger.Store, id, src string,
 	require.NoError(t, err)
 	defer func() { require.NoError(t, lease.Release()) }()
 	child := "def main(n):\n    return agent(\"bo\").ask(\"say child \" + str(n)).value\n"
-	engine := &local.Engine{Agents: agents, Keep: lease, Emit: agents.emit, Open: func(string, string) (*runtime.Program, error) { return compiled(child) }}
-	result, failed := engine.Run(ctx, local.Run{ID: id, Program: p, Inputs: inputs, Config: runtime.Config{Seed: 7}})
+	host := &local.Engine{Agents: agents, Keep: lease, Emit: agents.emit, Open: func(string, string) (*runtime.Program, error) { return compiled(child) }}
+	result, failed := host.Run(ctx, engine.Run{ID: id, Program: p, Inputs: inputs, Config: runtime.Config{Seed: 7}})
 	require.NoError(t, lease.End(func(r *badger.Record) {
 		r.Status, r.Result, r.Calls = badger.Done, result, 1
 		switch e, is := failed.(*runtime.Error); {

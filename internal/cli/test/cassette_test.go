@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parallax-run/parallax/builtins"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/pattern"
 	"github.com/parallax-run/parallax/internal/pattern/patterntest"
@@ -48,7 +49,7 @@ func onEngine(t *testing.T, s *patterntest.Suite, team patterntest.Agents, secre
 	if team != nil {
 		w.Real, w.Secrets = team, secrets
 	}
-	_, err = (&local.Engine{Agents: w, Emit: w.Event, Open: s.Loaded.Open}).Run(t.Context(), local.Run{ID: "test", Program: prog})
+	_, err = (&local.Engine{Agents: w, Emit: w.Event, Open: s.Loaded.Open}).Run(t.Context(), engine.Run{ID: "test", Program: prog})
 	return w.Finish(err)
 }
 

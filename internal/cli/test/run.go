@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/pattern"
 	"github.com/parallax-run/parallax/internal/pattern/patterntest"
@@ -75,12 +76,12 @@ func (r *Runner) run(ctx context.Context, s *patterntest.Suite, w *patterntest.W
 	signals.Close()
 	w.Send = signals.Send
 	eng := &local.Engine{Agents: w, People: w, Signals: &signals, Open: s.Loaded.Open, Emit: w.Event, Cache: &local.Memory{}}
-	test := local.Run{ID: "test", Program: prog}
+	test := engine.Run{ID: "test", Program: prog}
 	if r.limits != nil {
 		test.Config.Limits = r.limits(test.Config.Limits)
 	}
 	_, err := eng.Run(ctx, test)
-	if _, ok := errors.AsType[*local.NeedsPerson](err); ok {
+	if _, ok := errors.AsType[*engine.NeedsPerson](err); ok {
 		err = w.Unsent(err)
 	}
 	return w.Finish(err)
