@@ -25,7 +25,7 @@ func (m *Meter) See(f *runtime.Fact) {
 		}
 	case runtime.Done:
 		m.Usage.Add(f.Usage)
-		if f.Attempt == 1 && overBudget(f.Err) {
+		if f.Attempt <= 1 && overBudget(f.Err) {
 			m.Calls--
 		}
 	case runtime.Delivered, runtime.Stopped, runtime.Counted:
