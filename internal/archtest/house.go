@@ -111,7 +111,7 @@ var doors = []Door{
 	{Module: "github.com/hashicorp/go-hclog", Rooms: []string{"plugins/agent", "plugins/host"}},
 	{Module: "google.golang.org/grpc", Rooms: []string{"plugins/agent", "plugins/host", testkit}},
 	{Module: "google.golang.org/genproto", Rooms: []string{"plugins/agent", "plugins/host"}},
-	{Module: "google.golang.org/protobuf", Rooms: []string{"plugins/agent", "plugins/host", "internal/apipb", testkit, "internal/enterprise/testcluster"}},
+	{Module: "google.golang.org/protobuf", Rooms: []string{"plugins/agent", "plugins/host", "internal/apipb", testkit, "internal/enterprise/temporal", "internal/enterprise/testcluster"}},
 	{Module: "go.temporal.io", Rooms: []string{"internal/enterprise/temporal", "internal/enterprise/testcluster"}},
 
 	{Module: "github.com/openai/openai-go", Rooms: []string{"plugins/openai"}, Tests: []string{testkit}},

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,10 +101,6 @@ func (c *connection) dial(ctx context.Context, blobs temporal.Dir) (*temporal.Cl
 	}
 	client.Queue = c.queue
 	return client, nil
-}
-
-func (c *connection) log() *slog.Logger {
-	return slog.New(slog.NewTextHandler(c.app.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 // patterns gives the patterns that are kept in the directory of blobs.
