@@ -171,9 +171,11 @@ func (a *approval) decide(ctx context.Context, client *temporal.Client) error {
 	if err := a.goesOn(ctx, client); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
 	waits, err := client.Waiting(ctx, a.run)
 	if err != nil {
-		return a.aboutRun(client, a.run, err)
+		return a.untold("running", err)
 	}
 	list := approvals(a.run, waits)
 	if a.Choice == "" {

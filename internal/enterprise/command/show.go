@@ -25,6 +25,9 @@ type shown struct {
 	Usage   runtime.Usage   `json:"usage"`
 }
 
+// askTime is how long a worker may take to answer for a run.
+const askTime = 20 * time.Second
+
 // NewShowCmd makes `parallaxd show`.
 func NewShowCmd(app *cli.App) *cobra.Command {
 	m := &message{connection: connection{app: app}}
@@ -45,6 +48,8 @@ run's history.`,
 }
 
 func (m *message) show(ctx context.Context, client *temporal.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
 	state, err := client.State(ctx, m.run)
 	if err != nil {
 		return m.unknown(client, err)
@@ -57,10 +62,7 @@ func (m *message) show(ctx context.Context, client *temporal.Client) error {
 		ID: m.run, Pattern: start.Pattern.Name, Started: state.Began, Ended: state.Ended, Status: story.Status(state.Status), Inputs: start.Inputs,
 	})
 	if err != nil {
-		return &cli.Advised{
-			Err: fmt.Errorf("run %s is %s; no worker tells what it has done: %w", m.run, state.Status, err), Exit: cli.NeedsPerson,
-			Hint: "start a worker of its queue: " + m.command("worker"),
-		}
+		return m.untold(state.Status, err)
 	}
 	if m.json {
 		return m.showJSON(told)
@@ -74,6 +76,14 @@ func (m *message) unknown(client *temporal.Client, err error) error {
 		return cli.Usagef("name its namespace with --namespace", "there is no run %q in namespace %s at %s", m.run, client.Namespace, client.Address)
 	}
 	return m.aboutRun(client, m.run, err)
+}
+
+// untold says that there is no worker that answers for a run.
+func (m *message) untold(status string, err error) error {
+	return &cli.Advised{
+		Err: fmt.Errorf("run %s is %s, and no worker answers for it: %w", m.run, status, err), Exit: cli.NeedsPerson,
+		Hint: "start a worker of its queue: " + m.command("worker"),
+	}
 }
 
 func (m *message) showJSON(told *story.Run) error {
