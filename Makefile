@@ -81,9 +81,10 @@ temporal: ## build that server into a cache, once; nine minutes of CPU
 fuzz: ## fuzz every target for FUZZTIME (5s)
 	@.ci/fuzz $(FUZZTIME)
 
-soak: ## fuzz every target for SOAK (60s) and run the tests tagged soak
+soak: temporal ## fuzz every target for SOAK (60s) and run the tests tagged soak
 	@.ci/fuzz $(SOAK)
 	$(TEST) -timeout 2h -tags soak -run Soak $(PKGS)
+	go test -vet=off -count=1 -v -p 1 -timeout 3h -tags e2e,soak -run Soak $(CLUSTERED)
 
 bench: ## benchmarks, COUNT (6) times each, with their spread; BENCH=regexp chooses
 	@mkdir -p bin
@@ -95,12 +96,18 @@ fmt: ## format the Go code: gofumpt, and imports in three groups
 
 lint: ## golangci-lint over every module, formatting included; FIX=--fix mends what it can
 	@for dir in $(MODULES); do echo "lint $$dir"; ($(call lint,"$$dir",run) $(FIX) ./...); done
+	@$(MAKE) workflowcheck
+
+.PHONY: workflowcheck
+workflowcheck: # that the code of workflows decides by nothing but its history
+	@test ! -d internal/enterprise/temporal || { echo "workflowcheck"; GOFLAGS="$(GOFLAGS) -tags=workflowcheck" && export GOFLAGS && \
+		$(call tool,.) workflowcheck -config .workflowcheck.yaml ./internal/enterprise/temporal; }
 
 arch: ## floors, doors, and what the documents say about them
 	go test -vet=off ./internal/archtest
 
 vet: ## go vet
-	go vet -tags e2e $(PKGS)
+	go vet -tags e2e,soak $(PKGS)
 
 .PHONY: deciding
 deciding: ## simulate the ways of deciding again, and rewrite docs/deciding.md and its plot

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/parallax-run/parallax/internal/testkit/guide"
 )
 
 // All tables that the page on parallax.toml shows are one manifest whose agents accept their settings; words, an agent of the
@@ -38,12 +40,7 @@ func blocksOf(t *testing.T, name, language string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "docs", filepath.FromSlash(name)))
 	require.NoError(t, err)
-	var found []string
-	for _, b := range block.FindAllStringSubmatch(string(text), -1) {
-		if b[1] == language {
-			found = append(found, b[3])
-		}
-	}
+	found := guide.Blocks(string(text), language)
 	require.NotEmpty(t, found)
 	return strings.Join(found, "\n")
 }

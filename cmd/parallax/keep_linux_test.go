@@ -16,6 +16,7 @@ import (
 
 	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/testkit/torture"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -35,7 +36,7 @@ func lastingProject(t *testing.T) (dir, log string) {
 	require.NoError(t, err)
 	dir = project(t, map[string]string{"main.star": lasting})
 	log = filepath.Join(dir, "calls.log")
-	manifest := fmt.Sprintf(tortureAgents, self, log) + "\n[state]\ndir = \"state\"\n"
+	manifest := torture.Manifest(self, log) + "\n[state]\ndir = \"state\"\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "parallax.toml"), []byte(manifest), 0o600))
 	return dir, log
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+
+	"github.com/parallax-run/parallax/internal/testkit/torture"
 )
 
 // TestMain makes this test binary be parallax, its bundled agents, and agents that misbehave.
@@ -27,7 +29,7 @@ func TestMain(m *testing.M) {
 			serveFaulty()
 			return
 		case "ledger":
-			serveLedger(len(os.Args) > 2)
+			torture.Serve(len(os.Args) > 2)
 			return
 		default: // never the tests: they would start themselves again and again
 			os.Exit(2)

@@ -24,64 +24,9 @@ import (
 	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/keep"
+	"github.com/parallax-run/parallax/internal/testkit/torture"
 	"github.com/parallax-run/parallax/runtime"
 )
-
-const tortureAgents = `
-[agents.worker]
-use = "plugin"
-command = [%[1]q, "ledger"]
-log = %[2]q
-
-[agents.once]
-use = "plugin"
-command = [%[1]q, "ledger", "once"]
-log = %[2]q
-`
-
-// torture has everything that a record has to bring back: branches side by side, a race, calls tried again, pauses, state, child runs, agents that
-// are found, and calls that must not be made twice.
-const torture = `
-def work(n):
-    a = agent("worker").ask("part %d after %dms" % (n, 1 + n * 7 % 5)).value
-    if n % 2:
-        sleep("%dms" % n)
-    b = agent("worker").ask("flaky %d" % n, retry = retry(4, backoff = "1ms")).value
-    state.set("part%d" % n, a)
-    return [a, b, random()]
-
-def once(n):
-    did = attempt(agent("once").ask, "once %d after 10ms" % n)
-    return did.value.value if did.ok else did.error.code
-
-def fast():
-    return agent("worker").ask("fast after 3ms").value
-
-def slow():
-    return agent("worker").ask("slow after 60s", timeout = "2m").value
-
-def vote(n):
-    return agent("worker").ask("vote %d after %s" % (n, "60s" if n else "1ms"), timeout = "2m").value
-
-def main():
-    parts = parallel(work, range(5), limit = 3).values
-    winner = race(fast, slow)
-    kin = parallel(lambda n: run(":child.star", n = n), range(2)).values
-    soonest = parallel(vote, range(3), until = first(1)).values
-    left = attempt(lambda: agent("worker").ask("refuse", retry = 0).value)
-    known = [a.name for a in agents("worker", min = 0)]
-    return {
-        "result": [parts, winner, kin, soonest, left.ok, state.keys(), known, agent("worker").ask("last").value],
-        "once": parallel(once, range(3), limit = 2).values,
-    }
-`
-
-const tortureChild = `
-def main(n):
-    a = agent("worker").ask("child %d after 2ms" % n).value
-    sleep("2ms")
-    return [a, agent("worker").ask("child %d again" % n).value, random()]
-`
 
 // TestKilledRunsEndAsTheyWouldHave kills parallax at random moments, with a seed that is printed, until it was killed often enough. Two projects
 // share a store, so that the other one's owner is killed too.
@@ -146,10 +91,9 @@ func newTorture(t *testing.T, h hazard, seed uint64) *tortured {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	dir := project(t, map[string]string{"main.star": torture, "child.star": tortureChild})
+	dir := project(t, torture.Files(0))
 	k := &tortured{hazard: h, t: t, dir: dir, log: filepath.Join(dir, "calls.log"), rng: rand.New(rand.NewPCG(seed, seed))}
-	manifest := fmt.Sprintf(tortureAgents, self, k.log)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "parallax.toml"), []byte(manifest), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "parallax.toml"), []byte(torture.Manifest(self, k.log)), 0o600))
 	r := parallaxIn(t, dir, "run", "-q", "main.star", "--seed", "7")
 	require.Equal(t, cli.Done, r.exit, r.stderr)
 	var once []string
@@ -158,7 +102,7 @@ func newTorture(t *testing.T, h hazard, seed uint64) *tortured {
 	k.calls = make(map[string]bool)
 	for _, c := range k.entries() {
 		k.lines++
-		_, at, _ := strings.Cut(c.id, "/")
+		_, at, _ := strings.Cut(c.ID, "/")
 		k.calls[at] = true
 	}
 	require.NoError(t, os.Remove(k.log))
@@ -306,24 +250,9 @@ func (k *tortured) note(id string, kept map[string]int) bool {
 	return true
 }
 
-// entry is a line of the agents' log.
-type entry struct {
-	what, id string
-	attempt  int
-}
-
-func (k *tortured) entries() []entry {
-	text, err := os.ReadFile(k.log)
-	if !errors.Is(err, os.ErrNotExist) {
-		require.NoError(k.t, err)
-	}
-	var list []entry
-	for line := range strings.Lines(string(text)) {
-		var e entry
-		_, err := fmt.Sscan(line, &e.what, &e.id, &e.attempt)
-		require.NoError(k.t, err, line)
-		list = append(list, e)
-	}
+func (k *tortured) entries() []torture.Entry {
+	list, err := torture.Entries(k.log)
+	require.NoError(k.t, err)
 	return list
 }
 
@@ -333,16 +262,16 @@ func (k *tortured) audit(id string, kept map[string]int, once []string) {
 	t := k.t
 	starts := make(map[string]int)
 	for i, e := range k.entries() {
-		if e.what != "start" {
+		if e.What != "start" {
 			continue
 		}
-		starts[e.id]++
-		if lines, durable := kept[e.id]; durable {
-			require.Less(t, i, lines, "%s was asked again though its outcome was on record", e.id)
+		starts[e.ID]++
+		if lines, durable := kept[e.ID]; durable {
+			require.Less(t, i, lines, "%s was asked again though its outcome was on record", e.ID)
 		}
-		root, at, _ := strings.Cut(e.id, "/")
+		root, at, _ := strings.Cut(e.ID, "/")
 		require.Equal(t, id, root)
-		require.True(t, k.calls[at] || k.optional(at), "%s is no call of an undisturbed run: %v", e.id, slices.Sorted(maps.Keys(k.calls)))
+		require.True(t, k.calls[at] || torture.Optional(at), "%s is no call of an undisturbed run: %v", e.ID, slices.Sorted(maps.Keys(k.calls)))
 	}
 	for n, said := range once {
 		if said == string(runtime.UnknownOutcome) {
@@ -352,26 +281,15 @@ func (k *tortured) audit(id string, kept map[string]int, once []string) {
 	}
 	for call, n := range starts {
 		k.repeated += n - 1
-		if at := strings.TrimPrefix(call, id+"/"); strings.HasPrefix(at, onceFork) {
+		if at := strings.TrimPrefix(call, id+"/"); strings.HasPrefix(at, torture.OnceFork) {
 			require.Equal(t, 1, n, "%s must not be asked twice", call)
 		}
 	}
 }
 
-// onceFork begins the addresses of the calls that must not be made twice.
-const onceFork = "8."
-
-// optional are calls that a fork may or may not have come to when it stopped.
-func (k *tortured) optional(at string) bool {
-	return strings.HasPrefix(at, "2.") || strings.HasPrefix(at, "4.")
-}
-
 // outcome takes the result of a run apart.
 func (k *tortured) outcome(stdout string) (result json.RawMessage, once []string) {
-	var out struct {
-		Result json.RawMessage `json:"result"`
-		Once   []string        `json:"once"`
-	}
-	require.NoError(k.t, json.Unmarshal([]byte(stdout), &out), stdout)
-	return out.Result, out.Once
+	result, once, err := torture.Outcome([]byte(stdout))
+	require.NoError(k.t, err, stdout)
+	return result, once
 }

@@ -35,7 +35,7 @@ type Door struct {
 
 const (
 	anywhere   = "*"
-	top        = 7                     // nobody imports what is up here
+	top        = 8                     // nobody imports what is up here
 	testkit    = "internal/testkit"    // fakes and suites; for tests only
 	enginetest = "internal/enginetest" // what every engine must do alike
 	enterprise = "internal/enterprise" // has a licence of its own; the open edition never links it
@@ -92,8 +92,10 @@ var house = []Room{
 	{Path: "internal/enterprise/server", Floor: 6},
 	{Path: "internal/enterprise/operator", Floor: 6},
 
-	{Path: "cmd/parallax", Floor: 7},
-	{Path: "cmd/parallaxd", Floor: 7},
+	{Path: "internal/enterprise/command", Floor: 7},
+
+	{Path: "cmd/parallax", Floor: 8},
+	{Path: "cmd/parallaxd", Floor: 8},
 
 	// What stands beside the house: agents in examples are written as anybody else would write them.
 	{Path: "examples", Floor: top, Only: []string{"plugins/agent"}, Tests: []string{"internal/cli"}},
@@ -110,7 +112,7 @@ var doors = []Door{
 	{Module: "github.com/hashicorp/go-hclog", Rooms: []string{"plugins/agent", "plugins/host"}},
 	{Module: "google.golang.org/grpc", Rooms: []string{"plugins/agent", "plugins/host", testkit}},
 	{Module: "google.golang.org/genproto", Rooms: []string{"plugins/agent", "plugins/host"}},
-	{Module: "google.golang.org/protobuf", Rooms: []string{"plugins/agent", "plugins/host", "internal/apipb", testkit, "internal/enterprise/testcluster", "internal/enterprise/temporal"}},
+	{Module: "google.golang.org/protobuf", Rooms: []string{"plugins/agent", "plugins/host", "internal/apipb", testkit, "internal/enterprise/temporal", "internal/enterprise/testcluster"}},
 	{Module: "go.temporal.io", Rooms: []string{"internal/enterprise/temporal", "internal/enterprise/testcluster"}},
 
 	{Module: "github.com/openai/openai-go", Rooms: []string{"plugins/openai"}, Tests: []string{testkit}},
@@ -122,7 +124,7 @@ var doors = []Door{
 	{Module: "github.com/pelletier/go-toml", Rooms: []string{"internal/manifest"}},
 	{Module: "github.com/dgraph-io/badger", Rooms: []string{"internal/badger"}},
 
-	{Module: "github.com/spf13", Rooms: []string{"internal/cli", "cmd/parallax", "cmd/parallaxd"}},
+	{Module: "github.com/spf13", Rooms: []string{"internal/cli", "internal/enterprise/command"}},
 	{Module: "charm.land", Rooms: []string{"internal/cli"}},
 	{Module: "github.com/charmbracelet", Rooms: []string{"internal/cli"}},
 	{Module: "github.com/mattn", Rooms: []string{"internal/cli"}},

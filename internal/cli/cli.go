@@ -5,6 +5,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,8 @@ import (
 
 // App is what every command is handed: its streams and its surroundings.
 type App struct {
+	Program Program // zero for parallax
+
 	In        io.Reader // a person's answers
 	Out       io.Writer // results, and nothing else
 	Err       io.Writer // everything else
@@ -34,6 +37,26 @@ type App struct {
 	Std         fs.FS                      // the modules of @std//; nil when there are none
 	Bundled     map[string]Bundled         // agents that are part of this executable, by name
 	InProcess   map[string]MakeAgent       // agents that answer in this process, by name
+}
+
+// Program is what a program says of itself. The zero Program is parallax.
+type Program struct {
+	Name    string // as people type it
+	Short   string // what it does, in one line
+	Example string
+}
+
+// Name is the program's, as people type it.
+func (a *App) Name() string { return cmp.Or(a.Program.Name, "parallax") }
+
+func (a *App) program() Program {
+	if a.Program.Name != "" {
+		return a.Program
+	}
+	return Program{
+		Name: a.Name(), Short: "Run teams of AI agents from a script",
+		Example: "  parallax init hello && cd hello && parallax run\n  parallax run review.star --input path=./src",
+	}
 }
 
 // Bundled is an agent that is part of this executable and runs as a process of its own: Self __agent NAME.
@@ -83,11 +106,16 @@ func misspelled(root *cobra.Command, args []string) error {
 }
 
 func newRoot(app *App, commands []Command) *cobra.Command {
+	p := app.program()
+	long := p.Short + "."
+	if app.Program.Name == "" {
+		long = "Parallax runs teams of AI agents from a script."
+	}
 	root := &cobra.Command{
-		Use:           "parallax",
-		Short:         "Run teams of AI agents from a script",
-		Long:          "Parallax runs teams of AI agents from a script.\n\n" + exitHelp(),
-		Example:       "  parallax init hello && cd hello && parallax run\n  parallax run review.star --input path=./src",
+		Use:           p.Name,
+		Short:         p.Short,
+		Long:          long + "\n\n" + exitHelp(),
+		Example:       p.Example,
 		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,

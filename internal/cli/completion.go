@@ -14,7 +14,7 @@ func completionCmd(app *App) *cobra.Command {
 	return &cobra.Command{
 		Use:       "completion SHELL",
 		Short:     "Print the completion script of a shell: " + strings.Join(shells, ", "),
-		Example:   "  source <(parallax completion bash)\n  parallax completion zsh > \"${fpath[1]}/_parallax\"\n  parallax completion fish > ~/.config/fish/completions/parallax.fish",
+		Example:   strings.ReplaceAll("  source <(parallax completion bash)\n  parallax completion zsh > \"${fpath[1]}/_parallax\"\n  parallax completion fish > ~/.config/fish/completions/parallax.fish", "parallax", app.Name()),
 		Args:      Args(1, 1, "the name of one shell"),
 		ValidArgs: shells,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -92,6 +92,17 @@ func Usagef(hint, format string, args ...any) *UsageError {
 	return &UsageError{Message: fmt.Sprintf(format, args...), Hint: hint}
 }
 
+// Advised is an error of a room that this one does not know, with its exit code and the next step.
+type Advised struct {
+	Err  error
+	Exit Exit
+	Hint string
+}
+
+func (e *Advised) Error() string { return e.Err.Error() }
+
+func (e *Advised) Unwrap() error { return e.Err }
+
 // Told ends a command with an exit code after it has told everything itself.
 type Told struct{ Code Exit }
 

@@ -66,14 +66,17 @@ func Tell(app *App, err error) Exit {
 		return told.Code
 	}
 	for _, f := range Explain(app.Dir, err) {
-		fmt.Fprint(app.Err, f.String())
+		fmt.Fprint(app.Err, f.from(app.Name()))
 	}
 	return ExitOf(err)
 }
 
-func (f Failure) String() string {
+func (f Failure) String() string { return f.from("parallax") }
+
+// from is what a program says of the failure.
+func (f Failure) from(program string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "parallax: %s\n", strings.TrimRight(f.What, "\n"))
+	fmt.Fprintf(&b, "%s: %s\n", program, strings.TrimRight(f.What, "\n"))
 	if f.Where != "" {
 		b.WriteString(strings.TrimRight(f.Where, "\n") + "\n")
 	}
@@ -93,6 +96,9 @@ func ExitOf(err error) Exit {
 	}
 	if told, ok := errors.AsType[*Told](err); ok {
 		return told.Code
+	}
+	if advised, ok := errors.AsType[*Advised](err); ok {
+		return advised.Exit
 	}
 	if is[*pattern.SourceError](err) {
 		return Source
@@ -157,6 +163,8 @@ func Explain(dir string, err error) []Failure {
 	switch e := root(err).(type) { //nolint:errorlint // root unwraps
 	case *UsageError:
 		return one(Usage, e.Message, e.Hint)
+	case *Advised:
+		return one(e.Exit, e.Error(), e.Hint)
 	case *SuspendedError:
 		return []Failure{suspended(e, excerpt)}
 	case *engine.Diverged:
@@ -227,7 +235,7 @@ func one(exit Exit, what, hint string) []Failure {
 func root(err error) error {
 	for at := err; at != nil; at = errors.Unwrap(at) {
 		switch at.(type) { //nolint:errorlint // the loop unwraps
-		case *UsageError, *SuspendedError, *engine.Diverged, *runtime.InputError, *manifest.LimitError, *manifest.Error, *pattern.PathError, *pattern.SourceError, *runtime.SourceError, *runtime.Error,
+		case *UsageError, *Advised, *SuspendedError, *engine.Diverged, *runtime.InputError, *manifest.LimitError, *manifest.Error, *pattern.PathError, *pattern.SourceError, *runtime.SourceError, *runtime.Error,
 			*engine.NeedsPerson, *edition.ServerError, *host.StartError, interface{ Unwrap() []error }:
 			return at
 		}

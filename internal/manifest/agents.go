@@ -11,7 +11,7 @@ import (
 // hostKeys are the keys of an agent that its host reads. All others are the agent's own.
 var hostKeys = []string{
 	"use", "command", "capabilities", "secrets", "env", "timeout", "max_concurrency", "dir", "description", "count",
-	"requires_env", "provider", "rate", "burst",
+	"requires_env", "provider", "rate", "burst", "queue",
 }
 
 // maxCount bounds how many agents one table makes.
@@ -112,6 +112,9 @@ func agentOf(t *table, name, dir string) numbered {
 	}
 	t.program(&a, dir)
 	t.refuseSecrets(name)
+	if a.Queue = t.text("queue"); a.Queue != "" && !bundleName.MatchString(a.Queue) {
+		t.wrong("queue", `write queue = "gpu", and start the workers that have the agent with --only gpu`, "queue is %q, want lower-case letters, digits, '-' and '_'", a.Queue)
+	}
 	a.Config = t.payload(t.ownedByHost(a.Use))
 	return numbered{a, t.count("count", maxCount)}
 }

@@ -64,6 +64,7 @@ type Agent struct {
 	MaxConcurrency int             // calls at a time; zero means as many as come
 	Rate           Rate            // at which calls begin
 	Dir            string          // working directory, absolute
+	Queue          string          // of the workers of a cluster that have it; "" means all. It says nothing on one machine
 	Description    string          // for people
 	Config         runtime.Payload // the agent's own settings: all other keys, a JSON object
 	File           string          // where it is configured

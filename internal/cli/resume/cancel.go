@@ -36,7 +36,7 @@ func (m *message) cancel(ctx context.Context) error {
 		return err
 	}
 	defer store.Close()
-	by, err := object(map[string]string{"by": who(m.app)})
+	by, err := keep.Object(map[string]string{"by": keep.Who(m.app)})
 	if err != nil {
 		return err
 	}

@@ -2,13 +2,8 @@ package resume
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -94,25 +89,6 @@ func (m *message) tell(r *badger.Record, out sent, what string) error {
 	return nil
 }
 
-// who is the person at the keyboard, as records name them.
-func who(app *cli.App) string {
-	for _, v := range []string{"USER", "LOGNAME", "USERNAME"} {
-		if name := app.Getenv(v); name != "" {
-			return name
-		}
-	}
-	return "somebody"
-}
-
-// object makes canonical JSON of fields.
-func object(fields map[string]string) (runtime.Payload, error) {
-	raw, err := json.Marshal(fields)
-	if err != nil {
-		return nil, err
-	}
-	return runtime.Canonical(raw)
-}
-
 // NewSignalCmd makes `parallax signal`.
 func NewSignalCmd(app *cli.App) *cobra.Command {
 	m := &message{app: app}
@@ -138,9 +114,9 @@ suspended takes it when it is resumed. The value is JSON, null unless given.`,
 }
 
 func (m *message) signal(ctx context.Context, name, text string) error {
-	value, err := runtime.Canonical([]byte(text))
+	value, err := keep.SignalValue(name, text)
 	if err != nil {
-		return cli.Usagef(`quote strings twice, as in '"text"'`, "the value of the signal %s is not JSON: %s", name, text)
+		return err
 	}
 	store, r, err := m.open(ctx)
 	if err != nil {
@@ -208,17 +184,7 @@ func (a *approval) list(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.json {
-		return cli.JSON(a.app, list)
-	}
-	if len(list) == 0 {
-		fmt.Fprintf(a.app.Err, "run %s waits for nobody's decision\n", r.ID)
-		return nil
-	}
-	for _, w := range list {
-		fmt.Fprintf(a.app.Out, "%s  %q  %s\n", w.Address, w.Title, strings.Join(clean(w.Options), " | "))
-	}
-	return nil
+	return keep.ListApprovals(a.app, r.ID, list, a.json)
 }
 
 func (a *approval) decide(ctx context.Context) error {
@@ -231,11 +197,7 @@ func (a *approval) decide(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w, err := a.meant(r.ID, list)
-	if err != nil {
-		return err
-	}
-	value, err := object(map[string]string{"by": who(a.app), "choice": a.choice, "comment": a.comment})
+	w, value, err := keep.Decision{Run: r.ID, Address: a.address, Choice: a.choice, Comment: a.comment, Show: "parallax runs show " + r.ID}.Among(a.app, list)
 	if err != nil {
 		return err
 	}
@@ -244,51 +206,4 @@ func (a *approval) decide(ctx context.Context) error {
 	}
 	out := sent{Kind: keep.DecisionMessage, Address: w.Address, Name: w.Title, Value: value}
 	return a.tell(&r, out, fmt.Sprintf("%q is decided in run %s: %s", w.Title, r.ID, a.choice))
-}
-
-// meant finds the approval that is to be decided, and sees to it that the choice is one of its options.
-func (a *approval) meant(run string, list []keep.Waiting) (keep.Waiting, error) {
-	if a.address != "" {
-		all := list
-		list = slices.DeleteFunc(slices.Clone(all), func(w keep.Waiting) bool { return w.Address != a.address })
-		if len(list) == 0 {
-			return keep.Waiting{}, cli.Usagef(waits(all), "run %s waits for nobody's decision at %s", run, a.address)
-		}
-	}
-	switch {
-	case len(list) == 0:
-		return keep.Waiting{}, cli.Usagef("parallax runs show "+run+" tells what it does", "run %s waits for nobody's decision", run)
-	case len(list) > 1:
-		return keep.Waiting{}, cli.Usagef("give an address: parallax approve "+run+" ADDRESS "+a.choice, "run %s waits for several decisions: %s", run, names(list))
-	case !slices.Contains(list[0].Options, a.choice):
-		return keep.Waiting{}, cli.Usagef("choose one of "+strings.Join(clean(list[0].Options), ", "), "%q is no option of %q", a.choice, list[0].Title)
-	}
-	return list[0], nil
-}
-
-// waits lists what a run waits for.
-func waits(list []keep.Waiting) string {
-	if len(list) == 0 {
-		return "it waits for nobody's decision"
-	}
-	return "it waits for " + names(list)
-}
-
-func names(list []keep.Waiting) string {
-	parts := make([]string, len(list))
-	for i, w := range list {
-		parts[i] = fmt.Sprintf("%s %q", w.Address, w.Title)
-	}
-	return strings.Join(parts, ", ")
-}
-
-// clean shows options as they are where they are plain, and quoted where they could move the cursor or hide what they say.
-func clean(options []string) []string {
-	shown := make([]string, len(options))
-	for i, o := range options {
-		if shown[i] = o; strings.ContainsFunc(o, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			shown[i] = strconv.Quote(o)
-		}
-	}
-	return shown
 }

@@ -34,7 +34,7 @@ func cancels(t *testing.T, s *badger.Store, r *badger.Record) (stderr string, er
 	t.Helper()
 	var out bytes.Buffer
 	m := &message{app: &cli.App{Out: &out, Err: &out}}
-	by, err := object(map[string]string{"by": "ada"})
+	by, err := keep.Object(map[string]string{"by": "ada"})
 	require.NoError(t, err)
 	err = missed(s, r.ID, m.cancelIdle(s, r, by))
 	return out.String(), err

@@ -61,13 +61,22 @@ func (o *Options) Ended(r *badger.Record) error {
 	if r.Error != nil {
 		err = r.Error
 	}
+	return o.print(screen.Tally{Started: r.Started, Ended: r.Ended, Calls: r.Calls, Usage: r.Usage}, string(r.Status), r.Result, err)
+}
+
+// Print prints the result of a run that ended elsewhere, or gives back the error in which it ended.
+func (o *Options) Print(t screen.Tally, result runtime.Payload, err error) error {
+	return o.print(t, statusOf(err), result, err)
+}
+
+func (o *Options) print(t screen.Tally, status string, result runtime.Payload, err error) error {
 	if o.JSON {
-		return o.finishJSON(screen.Tally{Started: r.Started, Ended: r.Ended, Calls: r.Calls, Usage: r.Usage}, string(r.Status), cli.ExitOf(err), r.Result, err)
+		return o.finishJSON(t, status, cli.ExitOf(err), result, err)
 	}
 	if err != nil {
 		return err
 	}
-	return printResult(o.App.Out, r.Result)
+	return printResult(o.App.Out, result)
 }
 
 func (o *Options) finishJSON(t screen.Tally, status string, exit cli.Exit, result runtime.Payload, err error) error {
@@ -97,7 +106,11 @@ func statusOf(err error) string {
 		return "done"
 	case cli.Stopped:
 		return "cancelled"
-	case cli.PatternFailed, cli.Usage, cli.Source, cli.AgentStart, cli.OverLimit, cli.NeedsPerson, cli.Suspended:
+	case cli.Suspended:
+		if is[*cli.Advised](err) { // this command left it, and somebody else goes on
+			return "running"
+		}
+	case cli.PatternFailed, cli.Usage, cli.Source, cli.AgentStart, cli.OverLimit, cli.NeedsPerson:
 	}
 	return "failed"
 }

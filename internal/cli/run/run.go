@@ -17,6 +17,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/keep"
 	"github.com/parallax-run/parallax/internal/cli/project"
 	"github.com/parallax-run/parallax/internal/cli/screen"
+	"github.com/parallax-run/parallax/internal/edition"
 	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/limiter"
 	"github.com/parallax-run/parallax/internal/local"
@@ -66,7 +67,7 @@ const (
 // NewCmd makes the command.
 func NewCmd(app *cli.App) *cobra.Command {
 	o := &Options{App: app}
-	kept := false
+	kept, server := false, ""
 	cmd := &cobra.Command{
 		Use:   "run [PATTERN]",
 		Short: "Run a pattern",
@@ -90,29 +91,38 @@ full disk: parallax resume goes on with it, and no agent that has answered is as
 				o.Pattern = args[0]
 			}
 			o.Seeded = cmd.Flags().Changed("seed")
+			if server != "" {
+				return o.Reported(edition.NeedsServer(edition.Server))
+			}
 			o.choose(cmd.Flags(), kept)
 			return o.Run(cmd.Context())
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.Inputs, "input", "i", nil, "an input, `name=value` or name=@file; may be repeated")
-	f.StringVar(&o.InputFile, "input-file", "", "`FILE` with a JSON object of inputs; --input wins")
+	o.Flags(f)
 	f.StringVar(&o.Agents, "agents", "", "`FILE` with [agents] that replace and join those of parallax.toml")
 	f.DurationVar(&o.Timeout, "timeout", 0, "end the run after this `duration`, such as 90s; one that is kept is suspended, and can go on")
-	f.StringArrayVar(&o.Limits, "limit", nil, "bound the run, `name=N`; may be repeated. Budget: tokens, cost (dollars), calls, time. Sandbox: steps, bytes, depth, live_branches, effects, output, children_depth")
-	f.StringArrayVar(&o.Signals, "signal", nil, "a signal for wait_for, `name=JSON`; may be repeated")
 	f.StringVar(&o.Events, "events", "", "write every event as a line of JSON to `FILE`, - being standard output")
-	f.BoolVar(&o.JSON, "json", false, "print one line of JSON: run, status, result or error, usage")
 	f.BoolVarP(&o.Quiet, "quiet", "q", false, "show only the result, and errors")
 	f.BoolVar(&o.DryRun, "dry-run", false, "list inputs and agents, and call none")
-	f.Uint64Var(&o.Seed, "seed", 0, "`seed` of random() and uuid()")
-	f.StringVar(&o.ID, "id", "", "`name` of the run; else one is made")
 	f.BoolVar(&o.Anew, "no-cache", false, "ask every agent, also where ask(cache=...) would take an earlier answer")
 	f.BoolVar(&kept, "keep", false, "record the run, so that it can be resumed, replayed and looked at; --keep=false does not")
+	f.StringVar(&server, "server", "", "run on the Parallax server at this `URL` instead of here")
 	f.BoolVar(&o.Wait, "wait", false, "a kept run that needs a person or a signal stays and waits for parallax approve or signal")
 	o.Keep.Flags(f)
 	o.Keep.WritingFlags(f)
 	return cmd
+}
+
+// Flags are those of a run that mean the same wherever it happens.
+func (o *Options) Flags(f *pflag.FlagSet) {
+	f.StringArrayVarP(&o.Inputs, "input", "i", nil, "an input, `name=value` or name=@file; may be repeated")
+	f.StringVar(&o.InputFile, "input-file", "", "`FILE` with a JSON object of inputs; --input wins")
+	f.StringArrayVar(&o.Limits, "limit", nil, "bound the run, `name=N`; may be repeated. Budget: tokens, cost (dollars), calls, time. Sandbox: steps, bytes, depth, live_branches, effects, output, children_depth")
+	f.StringArrayVar(&o.Signals, "signal", nil, "a signal for wait_for, `name=JSON`; may be repeated")
+	f.BoolVar(&o.JSON, "json", false, "print one line of JSON: run, status, result or error, usage")
+	f.Uint64Var(&o.Seed, "seed", 0, "`seed` of random() and uuid()")
+	f.StringVar(&o.ID, "id", "", "`name` of the run; else one is made")
 }
 
 // choose reads whether the run is to be kept. Who says where wants it.
@@ -147,7 +157,7 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j, err := o.job(ctx, p)
+	j, err := o.Prepare(ctx, p)
 	if err != nil {
 		return p.Sourced(err)
 	}
@@ -184,8 +194,8 @@ type Job struct {
 	Begin   func() (*keep.Session, error) // takes the run to record it; nil records nothing
 }
 
-// job checks everything that can be checked before an agent starts.
-func (o *Options) job(ctx context.Context, p *project.Project) (*Job, error) {
+// Prepare checks everything that can be checked before an agent starts.
+func (o *Options) Prepare(ctx context.Context, p *project.Project) (*Job, error) {
 	j := &Job{Bounds: input.Bounds{Limits: p.Manifest.Limits}}
 	var err error
 	if j.Timeout, err = o.TimeoutOf(p.Manifest); err != nil {

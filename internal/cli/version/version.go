@@ -26,14 +26,14 @@ func NewCmd(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
-		Example: "  parallax version\n  parallax version --json",
+		Example: "  " + app.Name() + " version\n  " + app.Name() + " version --json",
 		Args:    cli.Args(0, 0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			a := about{app.Version, runtime.ABI, goruntime.Version(), goruntime.GOOS, goruntime.GOARCH}
 			if asJSON {
 				return cli.JSON(app, a)
 			}
-			_, err := fmt.Fprintf(app.Out, "parallax %s (language %s, %s, %s/%s)\n", a.Version, a.Language, a.Go, a.OS, a.Arch)
+			_, err := fmt.Fprintf(app.Out, "%s %s (language %s, %s, %s/%s)\n", app.Name(), a.Version, a.Language, a.Go, a.OS, a.Arch)
 			return err
 		},
 	}

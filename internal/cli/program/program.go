@@ -1,0 +1,80 @@
+// Package program is what the programs of this repository have in common, by hand and on one page: their streams and surroundings, what scripts
+// can say, and the agents that are part of them. A program is also each of those agents, as `NAME __agent AGENT`.
+package program
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/parallax-run/parallax/builtins"
+	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/pattern/patterntest"
+	"github.com/parallax-run/parallax/plugins/agent"
+	"github.com/parallax-run/parallax/plugins/anthropic"
+	execagent "github.com/parallax-run/parallax/plugins/exec"
+	"github.com/parallax-run/parallax/plugins/host"
+	httpagent "github.com/parallax-run/parallax/plugins/http"
+	"github.com/parallax-run/parallax/plugins/human"
+	"github.com/parallax-run/parallax/plugins/mock"
+	"github.com/parallax-run/parallax/plugins/openai"
+	"github.com/parallax-run/parallax/runtime"
+	"github.com/parallax-run/parallax/stdlib"
+)
+
+// Main runs one command line of a program, or is one of its agents, and gives the exit code.
+func Main(p cli.Program, version string, args []string, commands ...cli.Command) int {
+	app := &cli.App{
+		Program: p, In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Version: version, LookupEnv: os.LookupEnv,
+		Environment: func() runtime.Environment {
+			return runtime.Environment{Builtins: builtins.All(), Tests: patterntest.Names()}
+		},
+		Std:     stdlib.FS(),
+		Bundled: bundled(),
+		InProcess: map[string]cli.MakeAgent{
+			"mock": func(c host.AgentConfig) (host.InProcessAgent, error) { return mock.New(c.Config) },
+		},
+	}
+	if len(args) == 2 && args[0] == "__agent" {
+		return serve(app, args[1])
+	}
+	if err := locate(app); err != nil {
+		fmt.Fprintf(app.Err, "%s: %v\n", app.Name(), err)
+		return int(cli.PatternFailed)
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	return cli.Main(ctx, app, args, commands...)
+}
+
+// locate says where the program is, and where it was started.
+func locate(app *cli.App) (err error) {
+	if app.Dir, err = os.Getwd(); err != nil {
+		return fmt.Errorf("the working directory: %w", err)
+	}
+	if app.Self, err = os.Executable(); err != nil {
+		return fmt.Errorf("the path of this program: %w", err)
+	}
+	return nil
+}
+
+// bundled lists the agents that are processes of this executable.
+func bundled() map[string]cli.Bundled {
+	of := func(define func() agent.Definition) func() { return func() { agent.ServeDefinition(define()) } }
+	return map[string]cli.Bundled{
+		"anthropic": {Serve: of(anthropic.Agent), Secrets: anthropic.Secrets},
+		"exec":      {Serve: of(execagent.Agent)},
+		"http":      {Serve: of(httpagent.Agent), Secrets: httpagent.Secrets},
+		"human":     {Serve: of(human.Agent)},
+		"openai":    {Serve: of(openai.Agent), Secrets: openai.Secrets},
+	}
+}
+
+func serve(app *cli.App, name string) int {
+	a, ok := app.Bundled[name]
+	if !ok {
+		fmt.Fprintf(app.Err, "%s: there is no bundled agent %q\n", app.Name(), name)
+		return int(cli.Usage)
+	}
+	a.Serve()
+	return 0
+}

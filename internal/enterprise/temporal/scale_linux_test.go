@@ -1,0 +1,175 @@
+//go:build e2e
+
+package temporal_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/parallax-run/parallax/internal/enginetest"
+	"github.com/parallax-run/parallax/internal/enterprise/temporal"
+	"github.com/parallax-run/parallax/runtime"
+)
+
+// staff is two agents that answer at once with their task, or with so many bytes. One of them says so, so that it needs no activity.
+type staff struct {
+	bytes int
+	calls atomic.Int64
+}
+
+func (s *staff) Info(name string) (runtime.AgentInfo, bool) {
+	return runtime.AgentInfo{Name: name, Instant: name == "instant"}, name == "instant" || name == "worker"
+}
+
+func (s *staff) Lookup(string) []runtime.AgentInfo {
+	return []runtime.AgentInfo{{Name: "instant", Instant: true}, {Name: "worker"}}
+}
+
+func (s *staff) Call(_ context.Context, c runtime.Call) (runtime.Answer, error) {
+	s.calls.Add(1)
+	text := c.Task
+	if s.bytes > 0 {
+		text = strings.Repeat("x", s.bytes)
+	}
+	return runtime.Answer{Value: runtime.Payload(fmt.Sprintf("%q", text))}, nil
+}
+
+// history is what the server says of one history of a run.
+type history struct {
+	events, bytes int64
+}
+
+// serving starts a worker with agents on a queue of its own, and gives a client of it and what keeps its patterns.
+func serving(t testing.TB, queue string, agents temporal.Agents) (*temporal.Client, *temporal.Patterns) {
+	t.Helper()
+	blobs := temporal.Dir(t.TempDir())
+	p := patterns(blobs)
+	conn := dialed(t, blobs)
+	w := temporal.NewWorker(conn, temporal.WorkerConfig{Queue: queue, Patterns: p, Agents: agents})
+	require.NoError(t, w.Start())
+	t.Cleanup(w.Stop)
+	return &temporal.Client{Temporal: conn, Namespace: cluster.Of(t).Namespace(), Queue: queue}, p
+}
+
+// runScript runs a script to its end.
+func runScript(ctx context.Context, t testing.TB, tc *temporal.Client, p *temporal.Patterns, id, script string) runtime.Payload {
+	t.Helper()
+	main := filepath.Join(t.TempDir(), "main.star")
+	require.NoError(t, os.WriteFile(main, []byte(script), 0o600))
+	loaded, err := enginetest.Compile(main)
+	require.NoError(t, err)
+	pinned, err := p.Put(loaded)
+	require.NoError(t, err)
+	_, err = tc.Run(ctx, id, temporal.Start{Pattern: pinned, Seed: 7})
+	require.NoError(t, err)
+	result, err := tc.Wait(ctx, id)
+	require.NoError(t, err)
+	return result
+}
+
+// histories gives those of a run that has ended, the last one first.
+func histories(t *testing.T, tc *temporal.Client, id string) (all []history) {
+	t.Helper()
+	ctx := t.Context()
+	d, err := tc.Temporal.DescribeWorkflowExecution(ctx, id, "")
+	require.NoError(t, err)
+	for run := d.GetWorkflowExecutionInfo().GetExecution().GetRunId(); run != ""; {
+		d, err := tc.Temporal.DescribeWorkflowExecution(ctx, id, run)
+		require.NoError(t, err)
+		all = append(all, history{d.GetWorkflowExecutionInfo().GetHistoryLength(), d.GetWorkflowExecutionInfo().GetHistorySizeBytes()})
+		first, err := tc.Temporal.GetWorkflowHistory(ctx, id, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT).Next()
+		require.NoError(t, err)
+		run = first.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId()
+	}
+	t.Logf("%s: %d histories, the last one first: %v {events bytes}", id, len(all), all)
+	return all
+}
+
+// hardLimit is the events of a history past which the server ends a run.
+const hardLimit = 51_200
+
+func wide(t *testing.T, items int) {
+	t.Helper()
+	s := &staff{}
+	tc, p := serving(t, t.Name(), s)
+	start := time.Now()
+	got := runScript(t.Context(), t, tc, p, t.Name(), fmt.Sprintf(`
+def ask(n):
+    return agent("worker").ask("part %%d" %% n).value
+
+def main():
+    got = parallel(ask, range(%[1]d), limit = 200).values
+    return [len(got), got == ["part %%d" %% n for n in range(%[1]d)]]
+`, items))
+	t.Logf("%d calls in %v", items, time.Since(start))
+	require.JSONEq(t, fmt.Sprintf("[%d, true]", items), string(got))
+	require.EqualValues(t, items, s.calls.Load(), "each call is made once")
+	for _, h := range histories(t, tc, t.Name()) {
+		require.Less(t, h.events, int64(hardLimit))
+	}
+}
+
+// TestAWideForkEnds has a fork that is wider than the pending activities that the server allows.
+func TestAWideForkEnds(t *testing.T) {
+	t.Parallel()
+	wide(t, 2500)
+}
+
+// TestALongRunContinuesAsNew has 30,000 effects, one after the other.
+func TestALongRunContinuesAsNew(t *testing.T) {
+	t.Parallel()
+	s := &staff{}
+	tc, p := serving(t, t.Name(), s)
+	start := time.Now()
+	got := runScript(t.Context(), t, tc, p, t.Name(), `
+def main():
+    sum = 0
+    for n in range(3000):
+        for m in range(8):
+            sum += len(agent("instant").ask("%d.%d" % (n, m)).value)
+        emit("done", n = n)
+        if n % 100:
+            state.set("at", n)
+        else:
+            sleep("1ms")
+    return [sum, state.get("at")]
+`)
+	t.Logf("30,000 effects in %v", time.Since(start))
+	require.JSONEq(t, "[135120, 2999]", string(got))
+	require.EqualValues(t, 24_000, s.calls.Load(), "each call is made once")
+	all := histories(t, tc, t.Name())
+	require.GreaterOrEqual(t, len(all), 3, "it continues as new at least twice")
+	for _, h := range all {
+		require.Less(t, h.events, int64(hardLimit))
+	}
+}
+
+// TestLargeAnswersStayOutOfTheHistory has a hundred answers of a megabyte.
+func TestLargeAnswersStayOutOfTheHistory(t *testing.T) {
+	t.Parallel()
+	s := &staff{bytes: 1 << 20}
+	tc, p := serving(t, t.Name(), s)
+	got := runScript(t.Context(), t, tc, p, t.Name(), `
+def ask(n):
+    return agent("worker").ask("part %d" % n).value
+
+def main():
+    total = 0
+    for v in parallel(ask, range(100)).values:
+        total += len(v)
+    return total
+`)
+	require.JSONEq(t, fmt.Sprint(100<<20), string(got))
+	all := histories(t, tc, t.Name())
+	require.Len(t, all, 1)
+	require.Less(t, all[0].bytes, int64(2<<20))
+}
