@@ -94,7 +94,7 @@ func example(t *testing.T, name, file string) *Case {
 	}
 	c.Script.Agents = make(map[string]Agent)
 	for _, a := range m.Agents {
-		c.Script.Agents[a.Name] = Agent{Capabilities: a.Capabilities, Timeout: Duration(a.Timeout)}
+		c.Script.Agents[a.Name] = Agent{Capabilities: a.Capabilities, Timeout: Duration(a.Timeout), Instant: a.Use == "mock"}
 	}
 	known := recorded(t, m.Dir)
 	c.stage = func() actors { return stage(t, m, known) }

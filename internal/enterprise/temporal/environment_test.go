@@ -122,6 +122,11 @@ func doors(t *testing.T, env *testsuite.TestWorkflowEnvironment, acted chan<- st
 	}
 }
 
+func TestExamplesInTheTestEnvironment(t *testing.T) {
+	t.Parallel()
+	enginetest.RunExamples(t, inEnvironment)
+}
+
 func TestInTheTestEnvironment(t *testing.T) {
 	t.Parallel()
 	enginetest.Run(t, inEnvironment)

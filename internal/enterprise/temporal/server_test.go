@@ -72,7 +72,7 @@ func onServer(prefix string, events int) enginetest.Engine {
 func through(t *testing.T, tc *temporal.Client, s temporal.Start, c *enginetest.Case, cast *enginetest.Cast) enginetest.Outcome {
 	t.Helper()
 	id := tc.Queue
-	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer stop()
 	outside, rest := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -116,6 +116,8 @@ func serverDoors(t *testing.T, tc *temporal.Client, id string) enginetest.Doors 
 }
 
 func TestOnTheServer(t *testing.T) { enginetest.Run(t, onServer("once-", 0)) }
+
+func TestExamplesOnTheServer(t *testing.T) { enginetest.RunExamples(t, onServer("example-", 0)) }
 
 // TestContinuingAsNew lets runs continue as new after some effects. The server lets that happen once a second.
 func TestContinuingAsNew(t *testing.T) { enginetest.Run(t, onServer("again-", 25)) }
