@@ -63,17 +63,23 @@ func serving(t testing.TB, queue string, agents temporal.Agents) (*temporal.Clie
 // runScript runs a script to its end.
 func runScript(ctx context.Context, t testing.TB, tc *temporal.Client, p *temporal.Patterns, id, script string) runtime.Payload {
 	t.Helper()
+	_, err := tc.Run(ctx, id, temporal.Start{Pattern: put(t, p, script), Seed: 7})
+	require.NoError(t, err)
+	result, err := tc.Wait(ctx, id)
+	require.NoError(t, err)
+	return result
+}
+
+// put keeps a script.
+func put(t testing.TB, p *temporal.Patterns, script string) temporal.Pattern {
+	t.Helper()
 	main := filepath.Join(t.TempDir(), "main.star")
 	require.NoError(t, os.WriteFile(main, []byte(script), 0o600))
 	loaded, err := enginetest.Compile(main)
 	require.NoError(t, err)
 	pinned, err := p.Put(loaded)
 	require.NoError(t, err)
-	_, err = tc.Run(ctx, id, temporal.Start{Pattern: pinned, Seed: 7})
-	require.NoError(t, err)
-	result, err := tc.Wait(ctx, id)
-	require.NoError(t, err)
-	return result
+	return pinned
 }
 
 // histories gives those of a run that has ended, the last one first.
