@@ -10,13 +10,19 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/parallax-run/parallax/internal/testkit/torture"
 )
 
 // TestMain makes this test binary be parallaxd and its bundled agents.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && filepath.Base(os.Args[0]) != "parallaxd" && !strings.HasPrefix(os.Args[1], "-test.") {
-		if os.Args[1] == "__agent" {
+		switch os.Args[1] {
+		case "__agent":
 			os.Exit(parallaxd(os.Args[1:]))
+		case "ledger":
+			torture.Serve(len(os.Args) > 2)
+			return
 		}
 		os.Exit(2) // never the tests: they would start themselves again and again
 	}

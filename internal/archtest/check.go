@@ -157,7 +157,10 @@ func between(from, to Room) string {
 }
 
 // open says whether a room is part of the open edition.
-func open(r Room) bool { return !within(r.Path, enterprise) && r.Path != "cmd/parallaxd" }
+func open(r Room) bool { return !closed(r.Path) }
+
+// closed says whether a folder is left out of the open edition.
+func closed(dir string) bool { return within(dir, enterprise) || within(dir, "cmd/parallaxd") }
 
 func list(rooms []string) string {
 	if len(rooms) == 0 {

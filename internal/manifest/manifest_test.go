@@ -75,6 +75,7 @@ description = "Reads diffs."
 use = "exec"
 command = ["go", "vet", "./..."]
 dir = "src"
+queue = "build"
 env = ["HOME", "GOCACHE"]
 
 [agents.own]
@@ -109,6 +110,7 @@ command = ["own-agent"]
 
 	vet, _ := m.Agent("vet")
 	require.Equal(t, "/p/src", vet.Dir)
+	require.Equal(t, "build", vet.Queue)
 	require.Equal(t, []string{"HOME", "GOCACHE"}, vet.Env)
 	require.Empty(t, vet.Command)
 	require.Equal(t, `{"command":["go","vet","./..."]}`, string(vet.Config))
@@ -197,6 +199,7 @@ func TestProblemsHaveTheirPlaceAndTheNextStep(t *testing.T) {
 		"empty name":              {"[agents.\"\"]\nuse = \"x\"\n", Pos{1, 9}, ""},
 		"timeout without a unit":  {a + "timeout = 60\n", Pos{3, 1}, `timeout = "90s"`},
 		"timeout of nothing":      {a + "timeout = \"0s\"\n", Pos{3, 1}, `timeout = "90s"`},
+		"no queue":                {a + "queue = \"GPU 1\"\n", Pos{3, 1}, "queue = \"gpu\""},
 		"no concurrency":          {a + "max_concurrency = 0\n", Pos{3, 1}, ""},
 		"count too large":         {a + "count = 100_001\n", Pos{3, 1}, ""},
 		"not a number of JSON":    {a + "temperature = nan\n", Pos{3, 1}, ""},

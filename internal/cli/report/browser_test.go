@@ -116,7 +116,7 @@ var wantedKeys = map[string][]string{
 	},
 	"panel.html": {
 		"Tab: closed part-1", "Enter: open part-1", "Enter: closed part-1", "ArrowRight: open part-1", "ArrowDown: closed part-3", "ArrowRight: open part-3",
-		"End: closed part-33", "Home: open part-1", "ArrowDown: open part-3", "ArrowUp: open part-1", "ArrowLeft: closed part-1", "Space: open part-1",
+		"End: closed part-34", "Home: open part-1", "ArrowDown: open part-3", "ArrowUp: open part-1", "ArrowLeft: closed part-1", "Space: open part-1",
 	},
 	"small.html": {},
 	"suspended.html": {

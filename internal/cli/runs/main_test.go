@@ -48,14 +48,29 @@ func (d *desk) run(args ...string) outcome {
 
 func (d *desk) in(ctx context.Context, in *strings.Reader, args ...string) outcome {
 	d.t.Helper()
+	return d.seen(ctx, in, func(string) {}, args...)
+}
+
+// seen runs a command line, and tells what it writes to standard error as it does.
+func (d *desk) seen(ctx context.Context, in *strings.Reader, see func(text string), args ...string) outcome {
+	d.t.Helper()
 	var stdout, stderr bytes.Buffer
-	app := &cli.App{In: in, Out: &stdout, Err: &stderr, Dir: d.dir, Version: "1.2.3", LookupEnv: func(name string) (string, bool) {
+	watched := writer(func(p []byte) (int, error) {
+		see(string(p))
+		return stderr.Write(p)
+	})
+	app := &cli.App{In: in, Out: &stdout, Err: watched, Dir: d.dir, Version: "1.2.3", LookupEnv: func(name string) (string, bool) {
 		v, ok := map[string]string{"HOME": d.dir, "XDG_STATE_HOME": filepath.Dir(d.state), "NO_COLOR": "1"}[name]
 		return v, ok
 	}}
 	exit := cli.Main(ctx, app, args, runs.NewCmd, runs.NewGCCmd)
 	return outcome{cli.Exit(exit), stdout.String(), stderr.String()}
 }
+
+// writer is a function that takes what is written.
+type writer func(p []byte) (int, error)
+
+func (w writer) Write(p []byte) (int, error) { return w(p) }
 
 // ok runs a command line that works.
 func (d *desk) ok(args ...string) string {

@@ -123,8 +123,11 @@ func TestCtrlCEndsTheWatchingAndNotTheRun(t *testing.T) {
 	}()
 	require.Eventually(t, func() bool { facts, err := s.Facts("live"); return err == nil && len(facts) >= 2 }, 10*time.Second, time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(50*time.Millisecond, cancel)
-	o := d.in(ctx, strings.NewReader(""), "runs", "watch", "live")
+	o := d.seen(ctx, strings.NewReader(""), func(text string) {
+		if strings.Contains(text, "ada") { // it shows the call that the run waits for
+			cancel()
+		}
+	}, "runs", "watch", "live")
 	require.Equal(t, cli.Stopped, o.exit)
 	require.Contains(t, o.stderr, "the run goes on: parallax runs watch live follows it again, parallax cancel live ends it")
 	close(gate)

@@ -50,13 +50,14 @@ func (c *connection) queueFlag(f *pflag.FlagSet) {
 
 // command is a command line to the same cluster.
 func (c *connection) command(format string, args ...any) string {
-	line := c.app.Name() + " " + fmt.Sprintf(format, args...)
+	var line strings.Builder
+	fmt.Fprintf(&line, c.app.Name()+" "+format, args...)
 	for _, f := range []struct{ name, value string }{{"temporal", c.address}, {"namespace", c.namespace}, {"blobs", c.blobs}} {
 		if f.value != "" {
-			line += " --" + f.name + " " + f.value
+			fmt.Fprintf(&line, " --%s %s", f.name, f.value)
 		}
 	}
-	return line
+	return line.String()
 }
 
 // store gives the directory of blobs.

@@ -66,7 +66,7 @@ func record(path string, text []byte, replace bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // it has its name by then, or is not wanted
 	_, err = f.Write(text)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, err

@@ -166,22 +166,15 @@ func (l *launch) wait(ctx context.Context) error {
 	return l.follow(ctx, client, p)
 }
 
-// again is how long to wait before a server that is away is asked again.
-const again = time.Second
+// Pauses of those who wait.
+const (
+	again = time.Second     // before a server that is away is asked again
+	look  = 5 * time.Second // after which it is looked whether anything holds the run up
+)
 
 // follow waits for the run's end and prints its result.
 func (l *launch) follow(ctx context.Context, client *temporal.Client, p *project.Project) error {
-	result, err := client.Wait(ctx, l.ID)
-	for told := false; temporal.KindOf(err) == temporal.Away && ctx.Err() == nil; told = true {
-		if !told {
-			fmt.Fprintf(l.App.Err, "parallaxd: the server at %s is away; waiting for it\n", client.Address)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(again):
-			result, err = client.Wait(ctx, l.ID)
-		}
-	}
+	result, err := l.await(ctx, client)
 	if ctx.Err() != nil {
 		return &cli.Advised{
 			Err: fmt.Errorf("run %s goes on without this command", l.ID), Exit: cli.Suspended,
@@ -192,6 +185,45 @@ func (l *launch) follow(ctx context.Context, client *temporal.Client, p *project
 		return l.aboutRun(client, l.ID, err)
 	}
 	return l.Print(l.tally(ctx, client), result, p.Sourced(err))
+}
+
+// await waits for the run's end or that of ctx, and says meanwhile what holds it up.
+func (l *launch) await(ctx context.Context, client *temporal.Client) (runtime.Payload, error) {
+	said := ""
+	for {
+		short, cancel := context.WithTimeout(ctx, look)
+		result, err := client.Wait(short, l.ID)
+		late := short.Err() != nil
+		cancel()
+		if ctx.Err() != nil || !late && temporal.KindOf(err) != temporal.Away {
+			return result, err
+		}
+		if trouble := l.trouble(ctx, client); trouble != "" && trouble != said {
+			said = trouble
+			fmt.Fprintln(l.App.Err, "parallaxd:", trouble)
+		}
+		if late {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(again):
+		}
+	}
+}
+
+// trouble says what holds the run up, or "".
+func (l *launch) trouble(ctx context.Context, client *temporal.Client) string {
+	ctx, cancel := context.WithTimeout(ctx, look)
+	defer cancel()
+	why, err := client.HeldUp(ctx, l.ID)
+	switch {
+	case temporal.KindOf(err) == temporal.Away:
+		return fmt.Sprintf("the server at %s is away; waiting for it", client.Address)
+	case err == nil && why != "":
+		return fmt.Sprintf("run %s is held up, and goes on when this is mended: %s", l.ID, why)
+	}
+	return ""
 }
 
 // tallyTime is how long a worker may take to say what a run took.

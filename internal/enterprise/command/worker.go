@@ -183,9 +183,20 @@ func (s *service) makeCurrent(ctx context.Context, client *temporal.Client) erro
 	if !s.current {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, currentTime)
-	defer cancel()
-	return client.MakeCurrent(ctx, s.deployment, s.build)
+	late := time.After(currentTime)
+	for {
+		err := client.MakeCurrent(ctx, s.deployment, s.build)
+		if k := temporal.KindOf(err); err == nil || k == temporal.Denied || k == temporal.Away {
+			return err
+		}
+		select {
+		case <-late:
+			return err
+		case <-ctx.Done():
+			return err
+		case <-time.After(again / 5):
+		}
+	}
 }
 
 func queuesOf(m *manifest.Manifest) map[string]string {

@@ -66,6 +66,26 @@ func (c *Client) Served(ctx context.Context) (bool, error) {
 	return len(d.GetPollers()) > 0, err
 }
 
+// heldUp is how often a step of a run may fail before somebody is told.
+const heldUp = 3
+
+// HeldUp says why workers cannot go on with a run, or "" when they can. Of what holds it up it gives what was found first.
+func (c *Client) HeldUp(ctx context.Context, id string) (string, error) {
+	d, err := c.Temporal.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil || d.GetPendingWorkflowTask().GetAttempt() < heldUp {
+		return "", err
+	}
+	last, err := c.Temporal.WorkflowService().GetWorkflowExecutionHistoryReverse(ctx, &workflowservice.GetWorkflowExecutionHistoryReverseRequest{
+		Namespace: c.Namespace, Execution: d.GetWorkflowExecutionInfo().GetExecution(), MaximumPageSize: 20,
+	})
+	for _, e := range last.GetHistory().GetEvents() {
+		if failed := e.GetWorkflowTaskFailedEventAttributes(); failed != nil {
+			return failed.GetFailure().GetMessage(), nil
+		}
+	}
+	return "", err
+}
+
 // Tagged says whether the namespace has the search attributes that Prepare makes.
 func (c *Client) Tagged(ctx context.Context) bool {
 	list, err := c.Temporal.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: c.Namespace})
@@ -80,21 +100,13 @@ func (c *Client) Tagged(ctx context.Context) bool {
 	return true
 }
 
-// MakeCurrent lets new runs go to the workers of a build, once the server knows of one. Runs that began under another build stay there.
+// MakeCurrent lets new runs go to the workers of a build. Runs that began under another build stay there. The server learns of a build when its
+// worker asks for work, which may be a moment after it was started.
 func (c *Client) MakeCurrent(ctx context.Context, deployment, build string) error {
 	h := c.Temporal.WorkerDeploymentClient().GetHandle(deployment)
-	for {
-		_, err := h.SetCurrentVersion(ctx, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: build})
-		if err == nil {
-			return nil
-		}
-		if k := KindOf(err); k != NoRun && k != Other || ctx.Err() != nil { // the server learns of a build when its worker asks for work
-			return fmt.Errorf("make build %s of %s current: %w", build, deployment, err)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("make build %s of %s current: %w", build, deployment, err)
-		case <-time.After(200 * time.Millisecond):
-		}
+	_, err := h.SetCurrentVersion(ctx, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: build})
+	if err != nil {
+		return fmt.Errorf("make build %s of %s current: %w", build, deployment, err)
 	}
+	return nil
 }

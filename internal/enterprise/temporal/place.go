@@ -125,18 +125,42 @@ func (p *place) Yield() {
 	_ = workflow.Await(p.own, func() bool { return passed }) // it is never cancelled
 }
 
-// Ready implements engine.Place.
+// Ready implements engine.Place. However many branches want to know at a time, the agent is asked once.
 func (p *place) Ready(ctx context.Context, agent string) error {
 	a := p.agents.find(agent)
-	if a == nil || a.Asked {
+	if a == nil {
 		return nil
 	}
-	var info runtime.AgentInfo
-	if err := p.activity(ctx, a.Queue, describeName, workflow.ActivityOptions{StartToCloseTimeout: time.Minute}, &info, agent); err != nil {
-		return err
+	for !a.Asked {
+		if !a.asking {
+			return p.describe(ctx, a)
+		}
+		failed := a.failed
+		if err := p.until(ctx, func() bool { return !a.asking }); err != nil {
+			return err
+		}
+		if a.failed > failed {
+			return errNotReady
+		}
 	}
-	a.AgentInfo, a.Asked = info, true
 	return nil
+}
+
+var errNotReady = errors.New("the agent cannot say what it is")
+
+// describe asks an agent what it declares.
+func (p *place) describe(ctx context.Context, a *Agent) error {
+	a.asking = true
+	var info runtime.AgentInfo
+	err := p.activity(ctx, a.Queue, describeName, workflow.ActivityOptions{StartToCloseTimeout: time.Minute}, &info, a.Name)
+	a.asking = false
+	switch {
+	case err == nil:
+		a.AgentInfo, a.Asked = info, true
+	case ctx.Err() == nil: // else the next branch asks
+		a.failed++
+	}
+	return err
 }
 
 // Call implements engine.Place.

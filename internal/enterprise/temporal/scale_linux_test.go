@@ -5,43 +5,15 @@ package temporal_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 
-	"github.com/parallax-run/parallax/internal/enginetest"
 	"github.com/parallax-run/parallax/internal/enterprise/temporal"
 	"github.com/parallax-run/parallax/runtime"
 )
-
-// staff is two agents that answer at once with their task, or with so many bytes. One of them says so, so that it needs no activity.
-type staff struct {
-	bytes int
-	calls atomic.Int64
-}
-
-func (s *staff) Info(name string) (runtime.AgentInfo, bool) {
-	return runtime.AgentInfo{Name: name, Instant: name == "instant"}, name == "instant" || name == "worker"
-}
-
-func (s *staff) Lookup(string) []runtime.AgentInfo {
-	return []runtime.AgentInfo{{Name: "instant", Instant: true}, {Name: "worker"}}
-}
-
-func (s *staff) Call(_ context.Context, c runtime.Call) (runtime.Answer, error) {
-	s.calls.Add(1)
-	text := c.Task
-	if s.bytes > 0 {
-		text = strings.Repeat("x", s.bytes)
-	}
-	return runtime.Answer{Value: runtime.Payload(fmt.Sprintf("%q", text))}, nil
-}
 
 // history is what the server says of one history of a run.
 type history struct {
@@ -63,13 +35,7 @@ func serving(t testing.TB, queue string, agents temporal.Agents) (*temporal.Clie
 // runScript runs a script to its end.
 func runScript(ctx context.Context, t testing.TB, tc *temporal.Client, p *temporal.Patterns, id, script string) runtime.Payload {
 	t.Helper()
-	main := filepath.Join(t.TempDir(), "main.star")
-	require.NoError(t, os.WriteFile(main, []byte(script), 0o600))
-	loaded, err := enginetest.Compile(main)
-	require.NoError(t, err)
-	pinned, err := p.Put(loaded)
-	require.NoError(t, err)
-	_, err = tc.Run(ctx, id, temporal.Start{Pattern: pinned, Seed: 7})
+	_, err := tc.Run(ctx, id, temporal.Start{Pattern: put(t, p, script), Seed: 7})
 	require.NoError(t, err)
 	result, err := tc.Wait(ctx, id)
 	require.NoError(t, err)
@@ -113,6 +79,9 @@ def main():
 	t.Logf("%d calls in %v", items, time.Since(start))
 	require.JSONEq(t, fmt.Sprintf("[%d, true]", items), string(got))
 	require.EqualValues(t, items, s.calls.Load(), "each call is made once")
+	activities, err := cluster.Of(t).Activities(t.Context(), t.Name())
+	require.NoError(t, err)
+	require.Len(t, activities, items+1, "the agent is asked once what it is")
 	for _, h := range histories(t, tc, t.Name()) {
 		require.Less(t, h.events, int64(hardLimit))
 	}

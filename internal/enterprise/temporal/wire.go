@@ -51,6 +51,9 @@ type Agent struct {
 	runtime.AgentInfo
 	Queue string `json:"queue,omitempty"` // of the workers that have it; "" is that of the run
 	Asked bool   `json:"asked,omitempty"` // it said itself what it is
+
+	asking bool // a branch is about to know
+	failed int  // how often it could not say
 }
 
 // Signal is a signal to a run.

@@ -34,8 +34,9 @@ const (
 	longest          = 30 * 24 * time.Hour // of one call; the agent's host bounds it by the call's own timeout
 )
 
-// lostWorkers repeats what a lost worker did, and what the host of a worker could not do. What an agent answers is never repeated by it.
-var lostWorkers = &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second}
+// lostWorkers repeats what a lost worker did, and what the host of a worker could not do. What an agent answers is never repeated by it. The first
+// pause adds to heartbeatTimeout, and the worker's sticky queue may take two more seconds: together a killed worker costs less than six.
+var lostWorkers = &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second}
 
 // workflows are the workflows of a worker.
 type workflows struct {
