@@ -54,9 +54,9 @@ func TestLargeValuesTravelByReference(t *testing.T) {
 	small, large := strings.Repeat("s", 1000), strings.Repeat("l", runtime.InlineBytes+1)
 	payloads, err := c.ToPayloads(small, large, large)
 	require.NoError(t, err)
-	require.Contains(t, string(payloads.Payloads[0].GetData()), small)
-	require.Len(t, payloads.Payloads[1].GetData(), 64, "the digest of what is elsewhere")
-	require.True(t, bytes.Equal(payloads.Payloads[1].GetData(), payloads.Payloads[2].GetData()), "it is there once")
+	require.Contains(t, string(payloads.GetPayloads()[0].GetData()), small)
+	require.Len(t, payloads.GetPayloads()[1].GetData(), 64, "the digest of what is elsewhere")
+	require.True(t, bytes.Equal(payloads.GetPayloads()[1].GetData(), payloads.GetPayloads()[2].GetData()), "it is there once")
 	var gotSmall, gotLarge, gotAgain string
 	require.NoError(t, c.FromPayloads(payloads, &gotSmall, &gotLarge, &gotAgain))
 	require.Equal(t, small, gotSmall)

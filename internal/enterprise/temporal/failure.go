@@ -41,7 +41,7 @@ func fromTemporal(err error) (*runtime.Error, runtime.Usage) {
 		return nil, runtime.Usage{}
 	}
 	var f failure
-	if err := app.Details(&f); err != nil {
+	if app.Details(&f) != nil {
 		return nil, runtime.Usage{}
 	}
 	e := &runtime.Error{
