@@ -36,12 +36,9 @@ func toTemporalPaid(e *runtime.Error, took *runtime.Usage) error {
 
 // fromTemporal gives the *runtime.Error that an error of Temporal carries, nil when it carries none, and what the attempt took.
 func fromTemporal(err error) (*runtime.Error, runtime.Usage) {
-	app, ok := errors.AsType[*temporal.ApplicationError](err)
-	if !ok || !app.NonRetryable() || !app.HasDetails() {
-		return nil, runtime.Usage{}
-	}
 	var f failure
-	if app.Details(&f) != nil {
+	app, ok := errors.AsType[*temporal.ApplicationError](err)
+	if ok = ok && app.NonRetryable() && app.HasDetails() && app.Details(&f) == nil; !ok {
 		return nil, runtime.Usage{}
 	}
 	e := &runtime.Error{
