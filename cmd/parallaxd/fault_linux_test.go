@@ -224,6 +224,15 @@ func (b *battle) faultsIn(from, to time.Time) (n int) {
 	return n
 }
 
+// before is the last fault before a moment, or -1.
+func (b *battle) before(at time.Time) int {
+	n := slices.IndexFunc(b.windows, func(w window) bool { return !w.from.Before(at) })
+	if n < 0 {
+		n = len(b.windows)
+	}
+	return n - 1
+}
+
 // recovery is for each fault the longest pause of a steady run that it made, without the usual one: the median, the worst, and all of them.
 func (b *battle) recovery() string {
 	pauses := make([]time.Duration, len(b.windows))
@@ -240,10 +249,8 @@ func (b *battle) recovery() string {
 		}
 		usual := slices.Sorted(slices.Values(gaps))[len(gaps)/2]
 		for i, gap := range gaps {
-			for n, w := range b.windows {
-				if ends[i].Before(w.to.Add(slack)) && ends[i+1].After(w.from) {
-					pauses[n] = max(pauses[n], gap-usual)
-				}
+			if n := b.before(ends[i+1]); n >= 0 {
+				pauses[n] = max(pauses[n], gap-usual)
 			}
 		}
 	}

@@ -98,7 +98,7 @@ func beating(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		t := time.NewTicker(beat)
+		t := time.NewTicker(beat) //nolint:forbidigo // no activity is replayed
 		defer t.Stop()
 		for {
 			select {

@@ -42,7 +42,7 @@ func fromTemporal(err error) (*runtime.Error, runtime.Usage) {
 	}
 	var f failure
 	if err := app.Details(&f); err != nil {
-		return nil, runtime.Usage{}
+		return nil, runtime.Usage{} //nolint:nilerr // it is no error of ours
 	}
 	e := &runtime.Error{
 		Code: runtime.Code(app.Type()), Message: f.Message, Hint: f.Hint, Agent: f.Agent, Attempts: f.Attempts,

@@ -3,6 +3,7 @@ package temporal
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -86,9 +87,5 @@ func readFacts(blob []byte) (map[string][]runtime.Fact, error) {
 	if err := b.read(blob); err != nil {
 		return nil, fmt.Errorf("the facts of the run: %w", err)
 	}
-	all := make(map[string][]runtime.Fact, len(b.runs))
-	for id, facts := range b.all() {
-		all[id] = facts
-	}
-	return all, nil
+	return maps.Collect(b.all()), nil
 }

@@ -106,7 +106,7 @@ func (w *workflows) recall(b *book, digest string) error {
 
 // through runs the pattern to its end, or to where the run continues as new.
 func (r *run) through(ctx, own workflow.Context, s *Start, rules *engine.Engine, job engine.Run) (runtime.Payload, error) {
-	life, cancel := context.WithCancelCause(context.Background())
+	life, cancel := context.WithCancelCause(context.Background()) //nolint:forbidigo // a workflow has none to derive from
 	defer cancel(nil)
 	var result runtime.Payload
 	var failed error
