@@ -11,10 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -100,9 +102,20 @@ func (s *siege) parallaxd(args ...string) *process {
 	require.NoError(s.t, err)
 	defer stderr.Close()
 	p.Stdout, p.Stderr = stdout, stderr
-	require.NoError(s.t, p.Start())
+	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = p.Wait(); close(p.done) })
+	wg.Go(func() {
+		runtime.LockOSThread() // to the kernel the thread is the parent
+		defer runtime.UnlockOSThread()
+		err := p.Start()
+		started <- err
+		if err == nil {
+			_ = p.Wait()
+			close(p.done)
+		}
+	})
+	require.NoError(s.t, <-started)
 	s.root.Cleanup(func() { cancel(); wg.Wait() })
 	return p
 }

@@ -227,10 +227,10 @@ func stat(pid int) (usage, bool) {
 	var u usage
 	var state string
 	var skip [9]int
-	var ticks [4]time.Duration
+	var ticks [4]int
 	_, err := fmt.Sscan(rest, &state, &u.parent, &skip[0], &skip[1], &skip[2], &skip[3], &skip[4], &skip[5], &skip[6], &skip[7], &skip[8],
 		&ticks[0], &ticks[1], &ticks[2], &ticks[3])
 	const tick = 10 * time.Millisecond // on Linux, wherever Go runs
-	u.cpu, u.ended = (ticks[0]+ticks[1])*tick, (ticks[2]+ticks[3])*tick
+	u.cpu, u.ended = time.Duration(ticks[0]+ticks[1])*tick, time.Duration(ticks[2]+ticks[3])*tick
 	return u, err == nil
 }

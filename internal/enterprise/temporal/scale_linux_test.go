@@ -142,3 +142,18 @@ def main():
 	require.Len(t, all, 1)
 	require.Less(t, all[0].bytes, int64(2<<20))
 }
+
+// TestACallTakesAsManyEventsAsAnActivity is about what a chain costs: three events of an activity, three of the workflow task that follows it, and a
+// few for the run, which is what the SDK alone takes. There is room for tasks that a busy machine lost.
+func TestACallTakesAsManyEventsAsAnActivity(t *testing.T) {
+	t.Parallel()
+	tc, p := serving(t, t.Name(), &staff{})
+	runScript(t.Context(), t, tc, p, t.Name(), `
+def main():
+    for n in range(100):
+        agent("worker").ask("part %d" % n)
+`)
+	all := histories(t, tc, t.Name())
+	require.Len(t, all, 1)
+	require.Less(t, all[0].events, int64(650))
+}
