@@ -40,7 +40,7 @@ func (b *branch) since(at runtime.Address, e runtime.Effect, d time.Duration, du
 		if f.Until.IsZero() {
 			return d, nil
 		}
-		return max(f.Until.Sub(now), 1), nil
+		return max(f.Until.Sub(now), overdue), nil
 	}
 	var until time.Time
 	if d > 0 {
@@ -162,9 +162,15 @@ func (b *branch) timeout(d time.Duration, why *runtime.Error) (context.Context, 
 	return b.bound(b.ctx, d, why)
 }
 
+// overdue is what is left of a wait whose time was up before it went on.
+const overdue = 1
+
 // bound ends a context once d has passed.
 func (b *branch) bound(parent context.Context, d time.Duration, why error) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
+	if d <= overdue {
+		cancel(why)
+	}
 	disarm := b.place.After(d, func() { cancel(why) })
 	return ctx, func() {
 		disarm()

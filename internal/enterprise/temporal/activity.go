@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -51,6 +52,7 @@ func (a *activities) queueOf(agent string) string {
 
 // Describe starts an agent and gives what it says of itself.
 func (a *activities) Describe(ctx context.Context, agent string) (runtime.AgentInfo, error) {
+	defer beating(ctx)()
 	if a.ready != nil {
 		if err := a.ready(ctx, agent); err != nil {
 			return runtime.AgentInfo{}, temporal.NewNonRetryableApplicationError(err.Error(), "start", nil)
@@ -69,6 +71,9 @@ func (a *activities) Call(ctx context.Context, c call) (runtime.Payload, error) 
 		return nil, missing(c.Agent)
 	}
 	info := activity.GetInfo(ctx)
+	if c.Once && info.Attempt > 1 {
+		return nil, toTemporal(engine.Lost(c.Agent, c.Attempt)) // nobody knows how far the worker before this one came
+	}
 	if !info.IsLocalActivity {
 		defer beating(ctx)()
 	}
@@ -81,6 +86,9 @@ func (a *activities) Call(ctx context.Context, c call) (runtime.Payload, error) 
 			return nil, toTemporalPaid(e, &answer.Usage)
 		}
 		return nil, toTemporal(e)
+	}
+	if err != nil && c.Once {
+		return nil, toTemporal(engine.Lost(c.Agent, c.Attempt))
 	}
 	if err != nil {
 		return nil, err

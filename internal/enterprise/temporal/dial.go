@@ -35,7 +35,7 @@ func Dial(ctx context.Context, to Connection) (*Client, error) {
 	}
 	options.HostPort = cmp.Or(to.Address, options.HostPort, client.DefaultHostPort)
 	options.Namespace = cmp.Or(to.Namespace, options.Namespace, client.DefaultNamespace)
-	options.DataConverter = Converter(to.Blobs)
+	options.DataConverter, options.FailureConverter = Converter(to.Blobs), FailureConverter(to.Blobs)
 	options.Logger = log.NewStructuredLogger(to.Log)
 	options.ConnectionOptions.GetSystemInfoTimeout = dialTime
 	failed := func(err error) error { return &DialError{KindOf(err), options.HostPort, options.Namespace, err} }

@@ -2,6 +2,7 @@ package temporal
 
 import (
 	"errors"
+	"strings"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -29,9 +30,18 @@ func toTemporal(e *runtime.Error) error { return toTemporalPaid(e, nil) }
 // toTemporalPaid is toTemporal for an attempt that took something.
 func toTemporalPaid(e *runtime.Error, took *runtime.Usage) error {
 	f := failure{e.Message, e.Hint, e.Agent, e.Attempts, e.Retryable, e.Details, e.Trace, took}
-	return temporal.NewApplicationErrorWithOptions(e.Message, string(e.Code), temporal.ApplicationErrorOptions{
+	return temporal.NewApplicationErrorWithOptions(headline(e.Message), string(e.Code), temporal.ApplicationErrorOptions{
 		NonRetryable: true, Details: []any{f},
 	})
+}
+
+// headline is what of a message stands in the history itself. All of it is in the details, which are elsewhere when they are large.
+func headline(message string) string {
+	const longest = 1 << 10
+	if len(message) <= longest {
+		return message
+	}
+	return strings.ToValidUTF8(message[:longest], "") + "..."
 }
 
 // fromTemporal gives the *runtime.Error that an error of Temporal carries, nil when it carries none, and what the attempt took.

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -152,7 +151,9 @@ var errNotReady = errors.New("the agent cannot say what it is")
 func (p *place) describe(ctx context.Context, a *Agent) error {
 	a.asking = true
 	var info runtime.AgentInfo
-	err := p.activity(ctx, a.Queue, describeName, workflow.ActivityOptions{StartToCloseTimeout: time.Minute}, &info, a.Name)
+	err := p.activity(ctx, a.Queue, describeName, workflow.ActivityOptions{
+		StartToCloseTimeout: longest, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: lostWorkers,
+	}, &info, a.Name)
 	a.asking = false
 	switch {
 	case err == nil:
@@ -172,26 +173,22 @@ func (p *place) Call(ctx context.Context, c runtime.Call) (runtime.Answer, error
 		err = p.atOnce(ctx, &reply, wireCall(c))
 	} else {
 		options := workflow.ActivityOptions{StartToCloseTimeout: longest, HeartbeatTimeout: heartbeatTimeout, RetryPolicy: lostWorkers}
-		if a.AtMostOnce {
-			options.RetryPolicy = &temporal.RetryPolicy{MaximumAttempts: 1}
-		}
-		err = p.activity(ctx, a.Queue, callName, options, &reply, wireCall(c))
+		wire := wireCall(c)
+		wire.Once = a.AtMostOnce
+		err = p.activity(ctx, a.Queue, callName, options, &reply, wire)
 	}
 	if err != nil {
 		if e, took := fromTemporal(err); e != nil {
 			return runtime.Answer{Usage: took}, e
 		}
-		return runtime.Answer{}, p.failed(a, c, err)
+		return runtime.Answer{}, p.failed(c, err)
 	}
 	return runtime.ParseAnswer(reply)
 }
 
 // failed makes of Temporal's own error what the engine understands.
-func (p *place) failed(a *Agent, c runtime.Call, err error) error {
-	if late, ok := errors.AsType[*temporal.TimeoutError](err); ok {
-		if a.AtMostOnce && late.TimeoutType() != enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START {
-			return engine.Lost(c.Agent, c.Attempt)
-		}
+func (p *place) failed(c runtime.Call, err error) error {
+	if _, ok := errors.AsType[*temporal.TimeoutError](err); ok {
 		e := runtime.Errorf(runtime.Unavailable, "agent %q: the worker that asked it was lost", c.Agent)
 		e.Agent, e.Retryable = c.Agent, true
 		return e
@@ -271,13 +268,14 @@ func (r *run) next(name string) int {
 // Decide implements engine.Place.
 func (p *place) Decide(ctx context.Context, id string, at runtime.Address, e runtime.Approval) (runtime.Payload, error) {
 	w := Waiting{Run: id, Address: at.String(), Title: e.Title, Options: e.Options, By: e.By, Context: e.Context}
-	p.asked = append(p.asked, w)
+	forget := func(other Waiting) bool { return other.Run == w.Run && other.Address == w.Address }
+	p.asked = append(slices.DeleteFunc(p.asked, forget), w) // it may be known from the history before this one
 	err := p.until(ctx, func() bool { return p.made(w.Run, w.Address) >= 0 })
-	p.asked = slices.DeleteFunc(p.asked, func(other Waiting) bool { return other.Run == w.Run && other.Address == w.Address })
-	if err != nil {
+	p.asked = slices.DeleteFunc(p.asked, forget)
+	i := p.made(w.Run, w.Address)
+	if i < 0 {
 		return nil, err
 	}
-	i := p.made(w.Run, w.Address)
 	got := p.decided[i].Value
 	p.decided = slices.Delete(p.decided, i, i+1)
 	return got, nil

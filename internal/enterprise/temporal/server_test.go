@@ -33,7 +33,7 @@ func dialed(t testing.TB, blobs temporal.Blobs) client.Client {
 	t.Helper()
 	c := cluster.Of(t)
 	conn, err := client.Dial(client.Options{
-		HostPort: c.Addr(), Namespace: c.Namespace(), DataConverter: temporal.Converter(blobs),
+		HostPort: c.Addr(), Namespace: c.Namespace(), DataConverter: temporal.Converter(blobs), FailureConverter: temporal.FailureConverter(blobs),
 		Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 	})
 	require.NoError(t, err)

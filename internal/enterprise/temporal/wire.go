@@ -33,10 +33,11 @@ type Start struct {
 	Events  int                  `json:"events,omitempty"` // of one history, past which the run continues as new; zero means 8,000
 
 	// Of a run that continues as new:
-	Facts   []string `json:"facts,omitempty"`   // digests of what is recorded so far, oldest first
-	Agents  []Agent  `json:"agents,omitempty"`  // as they were when the run began
-	Signals []Signal `json:"signals,omitempty"` // that nobody has taken
-	Decided []Decide `json:"decided,omitempty"` // that nobody has asked for again
+	Facts   []string  `json:"facts,omitempty"`   // digests of what is recorded so far, oldest first
+	Agents  []Agent   `json:"agents,omitempty"`  // as they were when the run began
+	Signals []Signal  `json:"signals,omitempty"` // that nobody has taken
+	Asked   []Waiting `json:"asked,omitempty"`   // approvals that it waits for, and will ask for again
+	Decided []Decide  `json:"decided,omitempty"` // that nobody has asked for again
 }
 
 // Pattern pins what runs.
@@ -91,6 +92,7 @@ type call struct {
 	Returns  runtime.Payload `json:"returns,omitempty"`
 	Feedback string          `json:"feedback,omitempty"`
 	Timeout  time.Duration   `json:"timeout"`
+	Once     bool            `json:"once,omitempty"` // the agent must not be asked twice
 }
 
 func wireCall(c runtime.Call) call {

@@ -69,7 +69,7 @@ func (w *workflows) Run(ctx workflow.Context, s Start) (runtime.Payload, error) 
 		panic(fmt.Errorf("the pattern of the run: %w", err)) // whoever mends the blobs lets the run go on
 	}
 	own, _ := workflow.NewDisconnectedContext(ctx)
-	r := &run{book: newBook(), signals: s.Signals, decided: s.Decided, events: cmp.Or(s.Events, maxEvents), size: maxHistory}
+	r := &run{book: newBook(), signals: s.Signals, asked: s.Asked, decided: s.Decided, events: cmp.Or(s.Events, maxEvents), size: maxHistory}
 	for _, digest := range s.Facts {
 		if err := w.recall(r.book, digest); err != nil {
 			panic(fmt.Errorf("the record of the run: %w", err))
@@ -115,16 +115,19 @@ func (r *run) through(ctx, own workflow.Context, s *Start, rules *engine.Engine,
 		result, failed = rules.Run(life, &place{r, own}, job)
 		ended = true
 	})
-	ready := func() bool { return ended || r.left && r.pending == 0 }
-	_ = workflow.Await(own, func() bool { return ready() || ctx.Err() != nil }) // own is never cancelled
-	if !ready() {
-		cancel(runtime.ErrCancelled())
-		_ = workflow.Await(own, ready)
+	for {
+		_ = workflow.Await(own, func() bool { return ended || r.left && r.pending == 0 || ctx.Err() != nil }) // own is never cancelled
+		if ctx.Err() != nil && !ended {
+			cancel(runtime.ErrCancelled())
+			_ = workflow.Await(own, func() bool { return ended })
+		}
+		if ended {
+			return result, r.end(ctx, s, failed)
+		}
+		if next := r.continues(ctx, own, s); ctx.Err() == nil { // else it was cancelled meanwhile
+			return nil, next
+		}
 	}
-	if !ended {
-		return nil, r.continues(ctx, own, s)
-	}
-	return result, r.end(ctx, s, failed)
 }
 
 // continues makes the error that begins the run's next history.
@@ -134,11 +137,11 @@ func (r *run) continues(ctx, own workflow.Context, s *Start) error {
 	var digest string
 	keep := workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(own, options), keepName, encode(r.book.fresh))
 	if err := keep.Get(own, &digest); err != nil {
-		return fmt.Errorf("keep the record of the run: %w", err)
+		panic(fmt.Errorf("keep the record of the run: %w", err))
 	}
 	r.receive(own)
 	next.Facts = append(slices.Clone(s.Facts), digest)
-	next.Agents, next.Signals, next.Decided = r.agents.list, r.signals, r.decided
+	next.Agents, next.Signals, next.Asked, next.Decided = r.agents.list, r.signals, r.asked, r.decided
 	return workflow.NewContinueAsNewError(ctx, workflowName, next)
 }
 
