@@ -16,7 +16,7 @@ type Place struct {
 }
 
 // PlaceOf finds a place in a family, as people write it: an address of the first run, or behind the address of a child run one in that. It is false when
-// nothing is recorded there.
+// nothing is recorded there or just before it.
 func PlaceOf(family []Member, from string) (Place, bool) {
 	for _, m := range family {
 		text := from
@@ -28,7 +28,11 @@ func PlaceOf(family []Member, from string) (Place, bool) {
 			text = below
 		}
 		at, ok := runtime.ParseAddress(text)
-		if ok && at.N > 0 && slices.ContainsFunc(m.Facts, func(f runtime.Fact) bool { return f.Addr == at }) {
+		if !ok || at.N <= 0 {
+			continue
+		}
+		before := runtime.Address{Path: at.Path, N: max(at.N-1, 1)}
+		if slices.ContainsFunc(m.Facts, func(f runtime.Fact) bool { return f.Addr == at || f.Addr == before }) {
 			return Place{m.Run, at}, true
 		}
 	}

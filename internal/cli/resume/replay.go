@@ -117,8 +117,16 @@ func (o *replay) again(ctx context.Context, store *badger.Store, r *badger.Recor
 		if err == nil && r.Status == badger.Done && result.String() != r.Result.String() {
 			return fmt.Errorf("the replay of run %s gives another result than the run did: parallax runs show %s has that", r.ID, r.ID)
 		}
-		return err
+		return o.replayed(r, err)
 	})
+}
+
+// replayed says of an error whose record was replayed with what.
+func (o *replay) replayed(r *badger.Record, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &cli.ReplayError{Run: r.ID, Against: o.against, State: o.Keep.State, Err: err}
 }
 
 // unfinished is what a replay ends in that came to the end of the record.
@@ -168,7 +176,7 @@ func (o *replay) compare(ctx context.Context, store *badger.Store, r *badger.Rec
 		same := err == nil && result.String() == r.Result.String()
 		v.SameResult = &same
 	}
-	return o.judge(&v, p, err)
+	return o.judge(&v, p, o.replayed(r, err))
 }
 
 func is[E error](err error) bool {
@@ -229,7 +237,7 @@ func (o *replay) fork(ctx context.Context, store *badger.Store, r *badger.Record
 		o.Pattern = o.against
 	}
 	j.Begin = func() (*keep.Session, error) {
-		o.Origin, o.From = r.ID, o.from
+		o.Origin, o.From, o.Took = r.ID, o.from, &run.Took{Run: r.ID, Against: o.against}
 		s, err := o.Begin(store, p, j)
 		if err != nil {
 			return nil, err

@@ -78,6 +78,9 @@ func (o *Options) resume(ctx context.Context) error {
 		return err
 	}
 	o.ID, o.Seed = r.ID, r.Seed
+	if r.Origin != "" {
+		o.Took = &run.Took{Run: r.ID}
+	}
 	switch {
 	case r.Parent != "":
 		return cli.Usagef("parallax resume "+r.Parent, "%s is a child run: it goes on with the run that asked for it", r.ID)

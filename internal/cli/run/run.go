@@ -47,11 +47,18 @@ type Options struct {
 	ID        string
 	Origin    string // of a run that has what came before From in another: the id of that
 	From      string // address there
+	Took      *Took  // of a run that has facts of another
 
 	Anew bool // no earlier answer will do
 	Keep keep.Options
 	Kept Choice // whether the run is recorded
 	Wait bool   // stay when a person or a signal from elsewhere is needed
+}
+
+// Took says which record is to be replayed when what a run took over from another does not fit it.
+type Took struct {
+	Run     string
+	Against string // file of the pattern, "" for that of the record
 }
 
 // Choice is yes, no, or what the project says.

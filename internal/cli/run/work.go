@@ -65,6 +65,9 @@ func (o *Options) suspended(err error) error {
 	if keep.StatusOf(err) != badger.Suspended {
 		return err
 	}
+	if o.Took != nil {
+		err = &cli.ReplayError{Run: o.Took.Run, Against: o.Took.Against, State: o.Keep.State, Err: err}
+	}
 	return &cli.SuspendedError{Run: o.ID, State: o.Keep.State, Err: err}
 }
 
