@@ -18,6 +18,7 @@ const (
 	removedKey = 'x' // run -> who imports it, or nothing: its keys are to be deleted
 	answerKey  = 'a' // key of an answer in hexadecimal -> the answer
 	usedKey    = 'u' // key of an answer -> when it was last used, about
+	droppedKey = 'd' // digest -> when the removed run ended that needed it, or nothing
 	baseLetter = 'n' // what is added to the time of the database
 )
 
