@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/parallax-run/parallax/internal/badger"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/story"
 	"github.com/parallax-run/parallax/runtime"
@@ -202,7 +204,7 @@ func (s *Session) End(result runtime.Payload, err error) error {
 		r.Status, r.Result, r.Calls, r.Usage = status, result, took.Calls, took.Usage
 		r.Error, _ = errors.AsType[*runtime.Error](err)
 		if r.Why = ""; status == badger.Suspended {
-			r.Why, r.Error = err.Error(), nil
+			r.Why, r.Error = why(err), nil
 		}
 	})
 	if lost != nil && status.Final() {
@@ -212,6 +214,14 @@ func (s *Session) End(result runtime.Payload, err error) error {
 		lost = err
 	}
 	return lost
+}
+
+// why says what suspended a run, which others can send signals to.
+func why(err error) string {
+	if person, ok := errors.AsType[*engine.NeedsPerson](err); ok && person.Signal != "" {
+		return fmt.Sprintf("it waits for the signal %q", person.Signal)
+	}
+	return err.Error()
 }
 
 // StatusOf says how a run stands that ended so.
