@@ -66,7 +66,7 @@ type Waiting struct {
 	By      string          `json:"by,omitempty"`
 	Options []string        `json:"options"`
 	Context runtime.Payload `json:"context,omitempty"`
-	Until   time.Time       `json:"until,omitzero"`   // nobody can decide later
+	Until   time.Time       `json:"until,omitzero"`    // nobody can decide later
 	Decided *Decided        `json:"decided,omitempty"` // and the run has not taken it yet
 }
 

@@ -165,22 +165,13 @@ meant where several wait. A run that is suspended learns of it when it is resume
 	return cmd
 }
 
-// waiting gives what the run waits for people to decide.
-func waiting(store *badger.Store, run string) ([]keep.Waiting, error) {
-	family, err := keep.Family(store, run)
-	if err != nil {
-		return nil, err
-	}
-	return keep.Approvals(family), nil
-}
-
 func (a *approval) list(ctx context.Context) error {
 	store, r, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	list, err := waiting(store, r.ID)
+	list, err := keep.Undecided(store, r.ID)
 	if err != nil {
 		return err
 	}
@@ -193,7 +184,7 @@ func (a *approval) decide(ctx context.Context) error {
 		return err
 	}
 	defer store.Close()
-	list, err := waiting(store, r.ID)
+	list, err := keep.Undecided(store, r.ID)
 	if err != nil {
 		return err
 	}
@@ -202,6 +193,9 @@ func (a *approval) decide(ctx context.Context) error {
 		return err
 	}
 	if err := store.Send(w.Run, badger.Message{Kind: keep.DecisionMessage, Addr: w.At, Value: value}); err != nil {
+		if errors.Is(err, badger.ErrExists) { // since the list was made
+			return &cli.UsageError{Message: fmt.Sprintf("%q: it is decided already", w.Title), Hint: "parallax approve " + r.ID + " says by whom"}
+		}
 		return missed(store, r.ID, err)
 	}
 	out := sent{Kind: keep.DecisionMessage, Address: w.Address, Name: w.Title, Value: value}
