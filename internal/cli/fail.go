@@ -225,11 +225,8 @@ func Explain(dir string, err error) []Failure {
 
 // keptHint is the next step where a command named a run that it cannot work with, or "".
 func keptHint(err error) string {
-	switch {
-	case errors.Is(err, badger.ErrNotFound):
+	if errors.Is(err, badger.ErrNotFound) {
 		return "parallax runs lists those that are kept here; --state DIR names another store"
-	case errors.Is(err, badger.ErrExists):
-		return "give the run another name with --id, or go on with that one: parallax resume"
 	}
 	if silent, ok := errors.AsType[*badger.Silent](err); ok {
 		return SilentHint(silent)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli"
@@ -47,6 +48,9 @@ that is under way could go on with it. --from ADDRESS begins a new kept run that
 		Args: cli.Args(1, 1, "one run"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.ID = args[0]
+			if err := o.fits(cmd.Flags()); err != nil {
+				return o.Reported(err)
+			}
 			return o.Reported(o.do(cmd.Context()))
 		},
 	}
@@ -63,6 +67,16 @@ that is under way could go on with it. --from ADDRESS begins a new kept run that
 	o.Keep.Flags(f)
 	o.Keep.WritingFlags(f)
 	return cmd
+}
+
+// fits refuses flags about a new run where there is none.
+func (o *replay) fits(f *pflag.FlagSet) error {
+	for _, name := range []string{"id", "agents", "wait", "timeout", "durability"} {
+		if o.from == "" && f.Changed(name) {
+			return cli.Usagef("add --from ADDRESS, or leave out --"+name, "--%s is about the new run that --from begins", name)
+		}
+	}
+	return nil
 }
 
 func (o *replay) do(ctx context.Context) error {
@@ -85,7 +99,7 @@ func (o *replay) do(ctx context.Context) error {
 	}
 	j := &run.Job{Inputs: r.Inputs, Bounds: input.Bounds{Limits: r.Limits, Budget: r.Budget}}
 	if err := p.Loaded.Program.Bind(j.Inputs); err != nil {
-		return p.Sourced(err)
+		return p.Sourced(o.unfit(&r, err))
 	}
 	switch {
 	case o.from != "":
@@ -94,6 +108,19 @@ func (o *replay) do(ctx context.Context) error {
 		return o.compare(ctx, store, &r, p, j)
 	}
 	return o.again(ctx, store, &r, p, j)
+}
+
+// unfit says of inputs that the pattern does not take that they are those of the record.
+func (o *replay) unfit(r *badger.Record, err error) error {
+	e, ok := errors.AsType[*runtime.InputError](err)
+	if !ok {
+		return err
+	}
+	if o.against == "" {
+		return cli.Usagef("", "the inputs that run %s began with do not fit its pattern: %s", r.ID, e.Message)
+	}
+	hint := "a replay has the inputs of the recorded run; give another version of its pattern, or begin a run with other inputs: parallax run " + o.against
+	return cli.Usagef(hint, "the inputs that run %s began with do not fit %s: %s", r.ID, o.against, e.Message)
 }
 
 // project is the pattern that is replayed: the run's own, or that of --against. Agents matter only where there is a new run.
@@ -136,6 +163,11 @@ func (o *replay) unfinished(r *badger.Record, err error) error {
 		return r.Error // it ended of something that no fact tells: somebody cancelled it, or its time was up
 	case r.Status.Final():
 		return fmt.Errorf("the record of run %s is not whole: %w", r.ID, err)
+	case r.Holder != 0:
+		return &cli.Advised{
+			Err: fmt.Errorf("run %s goes on in process %d; so far %w", r.ID, r.Holder, err), Exit: cli.Suspended,
+			Hint: (&cli.SuspendedError{Run: r.ID, State: o.Keep.State}).Command("runs watch %s") + " shows what it does",
+		}
 	}
 	return &cli.SuspendedError{Run: r.ID, State: o.Keep.State, Err: err}
 }

@@ -52,6 +52,7 @@ type Options struct {
 	Anew bool // no earlier answer will do
 	Keep keep.Options
 	Kept Choice // whether the run is recorded
+	only string // a flag that was given and means nothing unless it is, or ""
 	Wait bool   // stay when a person or a signal from elsewhere is needed
 }
 
@@ -132,13 +133,18 @@ func (o *Options) Flags(f *pflag.FlagSet) {
 	f.StringVar(&o.ID, "id", "", "`name` of the run; else one is made")
 }
 
-// choose reads whether the run is to be kept. Who says where wants it.
+// choose reads whether the run is to be kept. Who says where wants it. Of wrong combinations prepareAndRun tells, which knows the project.
 func (o *Options) choose(f *pflag.FlagSet, kept bool) {
 	switch {
 	case f.Changed("keep") && !kept:
 		o.Kept = No
 	case kept || f.Changed("state"):
 		o.Kept = Yes
+	}
+	for _, name := range []string{"wait", "durability"} {
+		if f.Changed(name) {
+			o.only = "--" + name
+		}
 	}
 }
 
@@ -164,6 +170,10 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	kept := o.Kept == Yes || o.Kept == AsProject && p.Manifest.State.Dir != ""
+	if !kept && o.only != "" {
+		return cli.Usagef("add --keep, or leave out "+o.only, "%s is about a run that is kept, and this one is not", o.only)
+	}
 	j, err := o.Prepare(ctx, p)
 	if err != nil {
 		return p.Sourced(err)
@@ -174,7 +184,7 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	if err := p.Missing(); err != nil {
 		return err
 	}
-	if o.Kept == No || o.Kept == AsProject && p.Manifest.State.Dir == "" {
+	if !kept {
 		return o.Execute(ctx, p, j)
 	}
 	store, err := o.Keep.Open(ctx, o.App, p.Manifest)

@@ -121,5 +121,9 @@ func (o *Options) Begin(store *badger.Store, p *project.Project, j *Job) (*keep.
 		r.Sources[name] = digest
 	}
 	s, err := keep.Begin(store, r, j.Signals)
+	if errors.Is(err, badger.ErrExists) {
+		resume := (&cli.SuspendedError{Run: o.ID, State: o.Keep.State}).Command("resume %s")
+		return nil, &cli.Advised{Err: err, Exit: cli.Usage, Hint: "give the run another name with --id, or go on with that one: " + resume}
+	}
 	return s, o.inState(err)
 }
