@@ -75,10 +75,10 @@ func (g *graph) patterns() (names []string) {
 			return errEnough
 		}
 		switch {
-		case err != nil && d != nil && d.IsDir():
+		case d == nil:
+			return err
+		case err != nil && d.IsDir():
 			return fs.SkipDir
-		case err != nil:
-			return nil
 		case d.IsDir() && name != "." && strings.HasPrefix(d.Name(), "."):
 			return fs.SkipDir
 		case d.Type().IsRegular() && path.Ext(name) == ".star":
