@@ -155,19 +155,6 @@ func postponed(family []Member, now time.Time) []Member {
 	return family
 }
 
-// Inherit adds facts that the run is to have.
-func (s *Session) Inherit(family []Member) error {
-	for _, m := range family {
-		if err := s.Lease.Append(m.Run, m.Facts...); err != nil {
-			return err
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.meter = took(family)
-	return nil
-}
-
 // Record is what is kept of a run, to be read.
 type Record struct{ Facts }
 

@@ -58,22 +58,29 @@ func (s *Session) Took() story.Meter {
 	return s.meter
 }
 
-// Begin makes the record of a new run, with signals that it is to find, and takes it. The error is a *cli.SuspendedError when there was no room for more
-// than the record.
-func Begin(s *badger.Store, r badger.Record, signals []Signal) (*Session, error) {
-	if err := s.Create(r); err != nil {
-		return nil, err
+// Begin makes the record of a new run, with signals and facts that it is to find, and takes it: either all of them are kept or there is no run.
+// The error is a *cli.SuspendedError when there was no room for more.
+func Begin(s *badger.Store, r badger.Record, signals []Signal, inherited []Member) (*Session, error) {
+	messages := make([]badger.Message, len(signals))
+	for i, sig := range signals {
+		messages[i] = badger.Message{Kind: SignalMessage, Name: sig.Name, Value: sig.Value}
 	}
-	for _, sig := range signals {
-		if err := s.Send(r.ID, badger.Message{Kind: SignalMessage, Name: sig.Name, Value: sig.Value}); err != nil {
-			return nil, Stalled(r.ID, err)
-		}
+	past := make([]badger.Past, len(inherited))
+	for i, m := range inherited {
+		past[i] = badger.Past(m)
+	}
+	if err := s.Begin(r, messages, past); err != nil {
+		return nil, err
 	}
 	l, err := s.Lease(r.ID)
 	if err != nil {
 		return nil, Stalled(r.ID, err)
 	}
-	return &Session{ID: r.ID, Store: s, Lease: l, again: len(signals) > 0}, nil
+	session := &Session{ID: r.ID, Store: s, Lease: l, again: len(signals) > 0}
+	if len(inherited) > 0 {
+		session.meter = took(inherited)
+	}
+	return session, nil
 }
 
 // Resume takes a run that has not ended. The error is a *badger.Held when another process goes on with it, and badger.ErrEnded when it has ended

@@ -270,11 +270,8 @@ func (o *replay) fork(ctx context.Context, store *badger.Store, r *badger.Record
 	}
 	j.Begin = func() (*keep.Session, error) {
 		o.Origin, o.From, o.Took = r.ID, o.from, &run.Took{Run: r.ID, Against: o.against}
-		s, err := o.Begin(store, p, j)
-		if err != nil {
-			return nil, err
-		}
-		return s, s.Inherit(keep.Before(family, from, o.ID, time.Now()))
+		j.Inherited = keep.Before(family, from, o.ID, time.Now())
+		return o.Begin(store, p, j)
 	}
 	return o.Execute(ctx, p, j)
 }

@@ -209,6 +209,8 @@ type Job struct {
 	Signals []keep.Signal
 	Timeout time.Duration
 	Begin   func() (*keep.Session, error) // takes the run to record it; nil records nothing
+
+	Inherited []keep.Member // what a recorded run has done before it begins, or nil
 }
 
 // Prepare checks everything that can be checked before an agent starts.

@@ -120,7 +120,7 @@ func (o *Options) Begin(store *badger.Store, p *project.Project, j *Job) (*keep.
 		}
 		r.Sources[name] = digest
 	}
-	s, err := keep.Begin(store, r, j.Signals)
+	s, err := keep.Begin(store, r, j.Signals, j.Inherited)
 	if errors.Is(err, badger.ErrExists) {
 		resume := (&cli.SuspendedError{Run: o.ID, State: o.Keep.State}).Command("resume %s")
 		return nil, &cli.Advised{Err: err, Exit: cli.Usage, Hint: "give the run another name with --id, or go on with that one: " + resume}
