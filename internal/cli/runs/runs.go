@@ -53,6 +53,9 @@ func (o *Options) next(r *badger.Record) string {
 	case badger.Running:
 		return o.command("runs watch " + r.ID)
 	case badger.Suspended, badger.Lost:
+		if r.Damaged != "" {
+			return o.command("resume --again " + r.ID)
+		}
 		return o.command("resume " + r.ID)
 	case badger.Done, badger.Failed, badger.Cancelled:
 	}

@@ -126,6 +126,9 @@ func (p *page) head(r *badger.Record, t *story.Run, next string) {
 	if r.Status == badger.Suspended {
 		line("why", r.Why)
 	}
+	if r.Damaged != "" {
+		line("damaged", "some of what was recorded is lost, or may be: "+r.Damaged)
+	}
 	line("next", next)
 }
 
