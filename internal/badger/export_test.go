@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	goruntime "runtime"
 	"strings"
@@ -279,6 +280,44 @@ func TestAShortFileCannotUnfoldToALongValue(t *testing.T) { //nolint:paralleltes
 	facts, err := s.Facts("r")
 	require.NoError(t, err)
 	require.Equal(t, runtime.Payload(strings.Repeat(text, 3)), facts[0].Outcome)
+}
+
+func TestANameThatNobodyCanGiveIsNotImported(t *testing.T) {
+	t.Parallel()
+	file := func(runs ...string) []byte {
+		var file bytes.Buffer
+		w, err := newFrameWriter(&file)
+		require.NoError(t, err)
+		for _, run := range runs {
+			parent := ""
+			if rootOf(run) != run {
+				parent = rootOf(run)
+			}
+			record, err := json.Marshal(Record{ID: run, Parent: parent})
+			require.NoError(t, err)
+			require.NoError(t, w.named(frameRecord, run, record))
+		}
+		require.NoError(t, w.end())
+		return file.Bytes()
+	}
+	s := open(t, t.TempDir())
+	for _, run := range []string{"a\u009b2J", "a\u202e", "a\x7f", "a\x1b[2J", "..", ".", "-rf", "a b", "a\xff", ""} {
+		require.Error(t, CheckID(run), "%q", run)
+		_, err := s.Import(bytes.NewReader(file(run)))
+		require.ErrorIs(t, err, ErrFile, "%q", run)
+		require.ErrorContains(t, err, "cannot be the name of a run", "%q", run)
+		_, err = s.Import(bytes.NewReader(file("r/"+run, "r")))
+		require.ErrorIs(t, err, ErrFile, "%q", run)
+		require.ErrorContains(t, err, "cannot be the name of a child run", "%q", run)
+		require.NotContains(t, err.Error(), "\u202e")
+	}
+	require.Error(t, CheckID(strings.Repeat("a", maxName+1)))
+	require.Empty(t, ids(t, s))
+	for _, run := range []string{"r", "20060102-150405-abcdef", "A_1.b-c", strings.Repeat("a", maxName)} {
+		require.NoError(t, CheckID(run))
+		_, err := s.Import(bytes.NewReader(file(run+"/4", run+"/4.2/1", run)))
+		require.NoError(t, err, run)
+	}
 }
 
 func TestAnImportHasNothingOfTheOneBefore(t *testing.T) {
