@@ -20,7 +20,7 @@ type Fact struct {
 	Print   Fingerprint // of the request
 	Request Payload     // of Begun and Counted, and of Done where nothing was recorded when it began: what was asked, as Request describes it
 	Attempt int         // of Begun: the attempt about to be made; of Done: attempts made
-	Until   time.Time   // of Begun: when waiting ends; zero means never
+	Until   time.Time   // of Begun: when waiting ends; zero means never; at address 0 when the budget of time ends, zero where it counts from At
 	Index   int         // of Delivered: the branch
 	After   int         // of Delivered and Stopped: how many branches the fork had delivered before
 	Late    bool        // of Stopped: it was the fork's deadline

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -137,7 +138,19 @@ func steps(a runtime.Address) []step {
 
 // postponed moves deadlines by the time since the last fact.
 func postponed(family []Member, now time.Time) []Member {
-	var last time.Time
+	last := latest(family)
+	for _, m := range family {
+		for i := range m.Facts {
+			if f := &m.Facts[i]; !f.Until.IsZero() && f.Addr != (runtime.Address{}) {
+				f.Until = f.Until.Add(max(now.Sub(last), 0))
+			}
+		}
+	}
+	return family
+}
+
+// latest is when the last fact of a family was made.
+func latest(family []Member) (last time.Time) {
 	for _, m := range family {
 		for i := range m.Facts {
 			if m.Facts[i].At.After(last) {
@@ -145,14 +158,28 @@ func postponed(family []Member, now time.Time) []Member {
 			}
 		}
 	}
-	for _, m := range family {
-		for i := range m.Facts {
-			if f := &m.Facts[i]; !f.Until.IsZero() {
-				f.Until = f.Until.Add(max(now.Sub(last), 0))
-			}
-		}
+	return last
+}
+
+// Left has the budget of time of a run that inherits facts of another count from now: the time from when the other one began to the last of the facts is
+// used, that since then is not. Where the other one inherited too, what lay between it and its own origin is not used either.
+func Left(inherited []Member, from *badger.Record, now time.Time) {
+	budget := time.Duration(from.Budget.Seconds * float64(time.Second))
+	if budget == 0 || len(inherited) == 0 {
+		return
 	}
-	return family
+	last := latest(inherited)
+	for i := range inherited[0].Facts {
+		f := &inherited[0].Facts[i]
+		if f.Kind != runtime.Begun || f.Addr != (runtime.Address{}) {
+			continue
+		}
+		start := f.At
+		if !f.Until.IsZero() && !last.Before(from.Started) {
+			start = f.Until.Add(-budget)
+		}
+		f.Until = now.Add(budget - last.Sub(start))
+	}
 }
 
 // Record is what is kept of a run, to be read.

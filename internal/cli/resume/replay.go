@@ -270,7 +270,9 @@ func (o *replay) fork(ctx context.Context, store *badger.Store, r *badger.Record
 	}
 	j.Begin = func() (*keep.Session, error) {
 		o.Origin, o.From, o.Took = r.ID, o.from, &run.Took{Run: r.ID, Against: o.against}
-		j.Inherited = keep.Before(family, from, o.ID, time.Now())
+		now := time.Now()
+		j.Inherited = keep.Before(family, from, o.ID, now)
+		keep.Left(j.Inherited, r, now)
 		return o.Begin(store, p, j)
 	}
 	return o.Execute(ctx, p, j)
