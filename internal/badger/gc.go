@@ -57,6 +57,7 @@ func (d *disk) gc(p Retention, freed *Freed) error {
 		return d.foresee(p, freed)
 	}
 	before := filesIn(d.dir)
+	sweepSpools(d.dir)
 	if err := d.sweepAll(); err != nil {
 		return err
 	}

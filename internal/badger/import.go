@@ -23,24 +23,24 @@ func (s *Store) Import(r io.Reader) (id string, err error) {
 	if s.opts.ReadOnly {
 		return "", ErrReadOnly
 	}
-	spool, err := os.CreateTemp(s.dir, "import-*")
+	spool, err := newSpool(s.dir)
 	if err != nil {
 		return "", failed(s.dir, err)
 	}
-	defer func() { err = errors.Join(err, spool.Close(), os.Remove(spool.Name())) }()
+	defer func() { err = errors.Join(err, spool.remove()) }()
 	if _, err := io.Copy(spool, r); err != nil {
 		return "", failed(s.dir, err)
 	}
-	id, err = inspect(spool)
+	id, err = inspect(spool.File)
 	if err != nil {
 		return "", err
 	}
 	if _, err := s.Record(id); err == nil || !errors.Is(err, ErrNotFound) {
 		if _, prefix := errors.AsType[*Ambiguous](err); !prefix {
-			return id, errorsOr(err, s.same(id, spool))
+			return id, errorsOr(err, s.same(id, spool.File))
 		}
 	}
-	return id, s.take(id, spool)
+	return id, s.take(id, spool.File)
 }
 
 func each1(f *os.File, do func(frame) error) error {
