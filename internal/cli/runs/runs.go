@@ -19,6 +19,7 @@ type Options struct {
 
 	filter filter
 	yes    bool   // rm does not ask
+	force  bool   // of export: over a file that is there
 	full   bool   // show cuts nothing
 	out    string // of export
 	html   string // of report
