@@ -44,7 +44,7 @@ func spools(t *testing.T, dir string) []string {
 
 func TestAKilledImportLeavesNoFile(t *testing.T) {
 	t.Parallel()
-	for name, clear := range map[string]func(*Store) error{
+	for name, sweep := range map[string]func(*Store) error{
 		"gc":   func(s *Store) error { _, err := s.GC(Retention{}); return err },
 		"open": func(*Store) error { return nil },
 	} {
@@ -71,7 +71,7 @@ func TestAKilledImportLeavesNoFile(t *testing.T) {
 			if s == nil {
 				s = open(t, dir)
 			}
-			require.NoError(t, clear(s))
+			require.NoError(t, sweep(s))
 			require.Empty(t, spools(t, dir))
 		})
 	}

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -58,7 +57,7 @@ func TestHostsRememberExits(t *testing.T) {
 
 func TestAStartThatFailsOfTheMachineIsNotTheProgramsFault(t *testing.T) {
 	t.Parallel()
-	p := &process{host: &Host{ctx: context.Background()}}
+	p := &process{host: &Host{ctx: t.Context()}}
 	for _, err := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN} {
 		require.True(t, p.blameless(&StartError{Cause: os.NewSyscallError("pipe2", err)}))
 	}
