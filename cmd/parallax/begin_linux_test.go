@@ -119,3 +119,28 @@ func TestAForkOfARunOfYesterdayHasTime(t *testing.T) {
 	}
 	require.Equal(t, cli.Done, parallaxIn(t, dir, "replay", "-q", "again").exit)
 }
+
+// TestAForkTakesASignalThatIsLikeAnInheritedOne is about who tells sent signals from those that were taken before.
+func TestAForkTakesASignalThatIsLikeAnInheritedOne(t *testing.T) {
+	t.Parallel()
+	dir := project(t, map[string]string{
+		"parallax.toml": "[state]\ndir = \"state\"\n",
+		"main.star":     "def main():\n    return [wait_for(\"go\") for _ in range(3)]\n",
+	})
+	waits := func(args ...string) {
+		r := parallaxIn(t, dir, args...)
+		require.Equal(t, cli.NeedsPerson, r.exit, r.stderr)
+	}
+	sent := func(run string) {
+		r := parallaxIn(t, dir, "signal", run, "go", "1")
+		require.Equal(t, cli.Done, r.exit, r.stderr)
+	}
+	waits("run", "-q", "--keep", "--id", "old", "--signal", "go=1", "main.star")
+	waits("replay", "-q", "old", "--from", "2", "--id", "fork")
+	sent("fork")
+	waits("resume", "-q", "fork")
+	sent("fork")
+	r := parallaxIn(t, dir, "resume", "-q", "fork")
+	require.Equal(t, cli.Done, r.exit, r.stderr)
+	require.JSONEq(t, "[1,1,1]", r.stdout)
+}

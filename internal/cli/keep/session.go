@@ -65,6 +65,12 @@ func Begin(s *badger.Store, r badger.Record, signals []Signal, inherited []Membe
 	for i, sig := range signals {
 		messages[i] = badger.Message{Kind: SignalMessage, Name: sig.Name, Value: sig.Value}
 	}
+	taken := Signals(inherited)
+	for sig, n := range taken { // they are kept too: who resumes the run leaves out as many as its facts name
+		for range n {
+			messages = append(messages, badger.Message{Kind: SignalMessage, Name: sig.Name, Value: runtime.Payload(sig.Value)})
+		}
+	}
 	past := make([]badger.Past, len(inherited))
 	for i, m := range inherited {
 		past[i] = badger.Past(m)
@@ -76,7 +82,7 @@ func Begin(s *badger.Store, r badger.Record, signals []Signal, inherited []Membe
 	if err != nil {
 		return nil, Stalled(r.ID, err)
 	}
-	session := &Session{ID: r.ID, Store: s, Lease: l, again: len(signals) > 0}
+	session := &Session{ID: r.ID, Store: s, Lease: l, taken: taken, again: len(messages) > 0}
 	if len(inherited) > 0 {
 		session.meter = took(inherited)
 	}
