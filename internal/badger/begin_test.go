@@ -1,7 +1,6 @@
 package badger
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"strconv"
@@ -37,7 +36,7 @@ func requireBegun(t *testing.T, s *Store, messages []Message, past []Past) {
 	require.NoError(t, err)
 	require.NoError(t, s.Send("r", Message{Kind: "signal", Name: "later"}))
 	n := 0
-	for m := range l.Inbox(context.Background()) {
+	for m := range l.Inbox(t.Context()) {
 		require.EqualValues(t, n+1, m.Seq)
 		if n == len(messages) {
 			require.Equal(t, "later", m.Name)
