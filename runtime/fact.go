@@ -20,7 +20,7 @@ type Fact struct {
 	Print   Fingerprint // of the request
 	Request Payload     // of Begun and Counted, and of Done where nothing was recorded when it began: what was asked, as Request describes it
 	Attempt int         // of Begun: the attempt about to be made; of Done: attempts made
-	Until   time.Time   // of Begun: when waiting ends; zero means never
+	Until   time.Time   // of Begun: when waiting ends; zero means never; at address 0 when the budget of time ends, zero where it counts from At
 	Index   int         // of Delivered: the branch
 	After   int         // of Delivered and Stopped: how many branches the fork had delivered before
 	Late    bool        // of Stopped: it was the fork's deadline
@@ -55,6 +55,12 @@ func PrintOf(request Payload) Fingerprint {
 const (
 	factVersion   = 1
 	tracedVersion = 2
+)
+
+// Bounds of the frames of an error in an encoded fact.
+const (
+	maxTrace   = 10_000 // more are left out when the fact is written
+	leastFrame = 3      // bytes
 )
 
 // Encode gives the fact as bytes.
@@ -246,8 +252,9 @@ func (w *factWriter) failure(e *Error) {
 	w.flag(e.Retryable)
 	w.text(string(e.Details))
 	if w.version == tracedVersion {
-		w.int(int64(len(e.Trace)))
-		for _, f := range e.Trace {
+		frames := e.Trace[:min(len(e.Trace), maxTrace)]
+		w.int(int64(len(frames)))
+		for _, f := range frames {
 			w.text(f.Func)
 			w.text(f.Pos)
 			w.text(string(f.Branch))
@@ -331,15 +338,16 @@ func (r *factReader) failure() *Error {
 	return e
 }
 
+// trace reads frames. What it takes grows with what is there: the number before them may be a lie.
 func (r *factReader) trace() []Frame {
 	n := r.int()
-	if n <= 0 || n > int64(len(r.b)) {
+	if n <= 0 || n > maxTrace || n > int64(len(r.b)/leastFrame) {
 		r.bad = true
 		return nil
 	}
-	list := make([]Frame, n)
-	for i := range list {
-		list[i] = Frame{Func: string(r.bytes()), Pos: string(r.bytes()), Branch: Path(r.bytes())}
+	var list []Frame
+	for len(list) < int(n) && !r.bad {
+		list = append(list, Frame{Func: string(r.bytes()), Pos: string(r.bytes()), Branch: Path(r.bytes())})
 	}
 	return list
 }
@@ -355,15 +363,18 @@ func (r *factReader) usage() (u Usage) {
 	return u
 }
 
+// ints reads numbers that are pairs of first and last. It stops at the first that cannot be.
 func (r *factReader) ints() []int {
 	n := r.int()
-	if n < 0 || n > int64(len(r.b)) {
+	if n < 0 || n > 2*MaxBranches || n > int64(len(r.b)) {
 		r.bad = true
 		return nil
 	}
-	list := make([]int, n)
-	for i := range list {
-		list[i] = int(r.int())
+	list := []int{}
+	for len(list) < int(n) && !r.bad {
+		i := int(r.int())
+		r.bad = r.bad || i < 0 || len(list) > 0 && i < list[len(list)-1]
+		list = append(list, i)
 	}
 	return list
 }

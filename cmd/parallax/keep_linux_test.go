@@ -87,6 +87,24 @@ func TestAnInterruptedRunIsSuspended(t *testing.T) {
 	}
 }
 
+func TestAReplaySaysOfARunThatItGoesOn(t *testing.T) {
+	t.Parallel()
+	dir, log := lastingProject(t)
+	cmd, stderr := startKept(t, dir, log)
+	r := parallaxIn(t, dir, "replay", "kept")
+	require.Equal(t, cli.Suspended, r.exit, r.stderr)
+	require.Contains(t, r.stderr, fmt.Sprintf("run kept goes on in process %d; so far the record ends here: at 1.1/1", cmd.Process.Pid))
+	require.Contains(t, r.stderr, "hint: parallax runs watch kept shows what it does")
+	require.NotContains(t, r.stderr, "suspended")
+	require.Contains(t, parallaxIn(t, dir, "replay", "kept", "--json").stdout, `"status":"running"`)
+
+	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+	_ = cmd.Wait()
+	require.Equal(t, int(cli.Suspended), cmd.ProcessState.ExitCode(), stderr.String())
+	r = parallaxIn(t, dir, "replay", "kept")
+	require.Contains(t, r.stderr, "run kept is suspended: the record ends here")
+}
+
 // TestAStoppedOwnerHoldsNobodyUp stops the process that owns the store, as Ctrl-Z does, under others.
 func TestAStoppedOwnerHoldsNobodyUp(t *testing.T) {
 	t.Parallel()

@@ -83,6 +83,11 @@ func (d *disk) look(by *holder, r *request, a *answer) error {
 		return d.read(func(txn *badger.Txn) error { return facts(txn, r, a) })
 	case opAnswer:
 		return d.answer(r, a)
+	case opMessages:
+		return d.read(func(txn *badger.Txn) (err error) {
+			a.Items, err = collect(txn, under(messageKey, r.Run))
+			return err
+		})
 	case opDamage:
 		a.Damage = d.damage
 		return nil

@@ -19,6 +19,8 @@ type blobs struct {
 	fsync  bool
 	locked bool                                // nothing may be written
 	from   func(digest string) ([]byte, error) // where texts are read instead, or nil
+	long   func(digest string) (int64, error)  // how long these are
+	most   int64                               // bytes that a value may have when it is unfolded; zero means maxFrame
 }
 
 // path is where the blob with a digest is. Whatever may be none is looked at with isDigest before.
@@ -111,6 +113,27 @@ func (b *blobs) get(digest string) ([]byte, error) {
 		return nil, &Corrupt{Path: b.path(digest), Why: "its content has another digest than its name"}
 	}
 	return text, nil
+}
+
+// size says how long a text is, 0 of none.
+func (b *blobs) size(digest string) (int64, error) {
+	if digest == "" {
+		return 0, nil
+	}
+	if b.long != nil {
+		return b.long(digest)
+	}
+	info, err := os.Stat(b.path(digest))
+	if errors.Is(err, fs.ErrNotExist) {
+		info, err = os.Stat(b.path(digest) + gone)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("blob %s: %w", digest, ErrNotFound)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("blob %s: %w", digest, err)
+	}
+	return info.Size(), nil
 }
 
 // gone is behind the name of a blob that is about to be deleted.

@@ -62,7 +62,9 @@ func Check(dir string) (Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		return examine(dir, s, true), nil
+		r := examine(dir, s, true)
+		r.Damages = append(tornVersion(dir), r.Damages...)
+		return r, nil
 	})
 }
 
@@ -75,8 +77,14 @@ func Repair(dir string) (Report, error) {
 			return nil, err
 		}
 		r := examine(dir, s, true)
+		torn := tornVersion(dir)
+		r.Damages = append(torn, r.Damages...)
 		if r.Whole() {
 			return r, nil
+		}
+		if len(torn) > 0 && len(s.damages) > 0 {
+			return r, fmt.Errorf("%s does not say which format the store has, and its database is damaged too: if it was made by a parallax like this one, "+
+				"write the line \"%d unknown\" to that file, and repair it again", torn[0].Path, format)
 		}
 		r.Aside = filepath.Join(dir, "damaged-"+time.Now().UTC().Format("20060102T150405.000"))
 		return r, errors.Join(failed(dir, r.mend(dir, s)))
@@ -100,7 +108,10 @@ func locked(dir string, do func(dir string) (*Report, error)) (Report, error) {
 		return Report{}, fmt.Errorf("%s: %w", dir, err)
 	}
 	defer lock.Close()
-	if err := errors.Join(checkVersion(dir), settle(dir)); err != nil {
+	if err := checkVersion(dir); err != nil && !is[*Corrupt](err) { // which the report tells
+		return Report{}, err
+	}
+	if err := settle(dir); err != nil {
 		return Report{}, err
 	}
 	r, err := do(dir)
@@ -193,6 +204,9 @@ func (e *examination) counts() {
 		}
 	}
 	for run, r := range e.records {
+		if len(e.damages) > 0 && !r.Status.Final() && run == rootOf(run) {
+			e.lose(run, "nothing says that it had ended, or that all that it recorded is there")
+		}
 		if r.Status.Final() && r.Facts > 0 && e.facts[run] == 0 {
 			e.lose(run, fmt.Sprintf("all %d facts are lost", r.Facts))
 		}
@@ -234,16 +248,25 @@ func (r *Report) mend(dir string, s *survey) error {
 	if err := os.MkdirAll(r.Aside, 0o700); err != nil {
 		return err
 	}
+	if _, err := os.Stat(filepath.Join(dir, "version")); err == nil && len(tornVersion(dir)) > 0 {
+		if err := errors.Join(os.Rename(filepath.Join(dir, "version"), filepath.Join(r.Aside, "version")), writeVersion(dir, "")); err != nil {
+			return err
+		}
+		if len(r.Damages) == 1 && len(r.Lost) == 0 {
+			return nil
+		}
+	}
+	b := &blobs{dir: filepath.Join(dir, "blobs"), fsync: true}
+	for _, l := range r.Lost { // while the texts are where they were
+		if err := s.confess(b, l); err != nil {
+			return err
+		}
+	}
 	for _, d := range r.Damages {
 		if filepath.Dir(filepath.Dir(d.Path)) != filepath.Join(dir, "blobs") {
 			continue
 		}
 		if err := ignoreMissing(os.Rename(d.Path, filepath.Join(r.Aside, filepath.Base(d.Path)))); err != nil {
-			return err
-		}
-	}
-	for _, l := range r.Lost {
-		if err := s.confess(l); err != nil {
 			return err
 		}
 	}
@@ -254,22 +277,36 @@ func (r *Report) mend(dir string, s *survey) error {
 }
 
 // confess writes into the record of a run what is lost of it.
-func (s *survey) confess(l Loss) error {
+func (s *survey) confess(b *blobs, l Loss) error {
 	key := string(keyOf(recordKey, l.Run))
 	k := kept{Record: Record{ID: l.Run, Status: Failed}}
-	if p, ok := s.newest[key]; ok && !p.deleted && !folded(p.value) {
+	if p, ok := s.newest[key]; ok && !p.deleted {
+		value, err := b.unfold(p.value)
+		if err != nil {
+			return nil //nolint:nilerr // it is a text that is lost, as the report says, and the run cannot be read
+		}
 		var known kept
-		if json.Unmarshal(p.value, &known) == nil {
+		if json.Unmarshal(value, &known) == nil {
 			k = known
 		}
-	} else if ok && !p.deleted {
-		return nil // it is as long as a text, and says nothing of its own
 	}
-	k.Why = "part of what was kept of the run is lost: " + l.Why
+	k.Damaged = l.Why
+	if k.Status.Final() {
+		k.Why = "part of what was kept of the run is lost: " + l.Why
+	}
 	k.Facts = 0
 	value, err := json.Marshal(k)
-	s.newest[key] = pair{key: []byte(key), version: s.newest[key].version, value: value}
-	return err
+	if err != nil {
+		return err
+	}
+	var needs []string
+	if value, err = b.whole(value, &needs); err != nil {
+		return err
+	}
+	for _, i := range append(needed(l.Run, needs), item{[]byte(key), value}) {
+		s.newest[string(i.Key)] = pair{key: i.Key, version: s.newest[key].version, value: i.Value}
+	}
+	return nil
 }
 
 // inMemory makes a database of what can be read, for a store that is read only because it is damaged.

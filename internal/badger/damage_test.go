@@ -205,6 +205,7 @@ func survives(t *testing.T, dir string, whole map[string]string) {
 	l := begin(t, s, "new")
 	require.NoError(t, l.Append("new", done("", 1, "1")))
 	if r, err := s.Record("open"); err == nil && !r.Status.Final() { // one that was made anew for its facts has failed
+		require.NotEmpty(t, r.Damaged, "nobody can tell whether all of it is there")
 		l, err := s.Lease("open")
 		require.NoError(t, err)
 		require.NoError(t, l.Append("open", done("", 1, `"later"`)))
@@ -290,6 +291,40 @@ func TestANewerStoreIsRefused(t *testing.T) {
 	var corrupt *Corrupt
 	_, err = Open(dir, Options{})
 	require.ErrorAs(t, err, &corrupt)
+}
+
+func TestATornVersionIsWrittenAnew(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	several(t, s)
+	whole := state(t, s)
+	require.NoError(t, s.Close())
+	name := filepath.Join(dir, "version")
+	require.NoError(t, os.WriteFile(name, []byte("\x00\x00"), 0o600))
+	r, err := Check(dir)
+	require.NoError(t, err)
+	require.Equal(t, []Damage{{name, "it does not say which format the store has"}}, r.Damages)
+	require.Empty(t, r.Lost)
+	r, err = Repair(dir)
+	require.NoError(t, err)
+	require.FileExists(t, filepath.Join(r.Aside, "version"))
+	s = open(t, dir)
+	require.Equal(t, whole, state(t, s))
+	rec, err := s.Record("open")
+	require.NoError(t, err)
+	require.Empty(t, rec.Damaged)
+	require.NoError(t, s.Close())
+
+	require.NoError(t, os.WriteFile(name, []byte("garbage"), 0o600)) // and nobody can read the database: it may be of another format
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "db", "MANIFEST"), []byte("garbage"), 0o600))
+	_, err = Repair(dir)
+	require.ErrorContains(t, err, `write the line "1 unknown" to that file, and repair it again`)
+	require.NoError(t, os.WriteFile(name, []byte("1 unknown\n"), 0o600))
+	_, err = Repair(dir)
+	require.NoError(t, err)
+	s = open(t, dir)
+	require.Equal(t, whole, state(t, s))
 }
 
 func TestAReaderChangesNothing(t *testing.T) {

@@ -96,6 +96,7 @@ func (d *disk) open(o Options) error {
 	if err := d.openOrSalvage(); err != nil {
 		return failed(d.dir, fmt.Errorf("opening the store in %s: %w", d.dir, err))
 	}
+	sweepSpools(d.dir)
 	burden(d.dir)
 	return writeVersion(d.dir, o.Version)
 }

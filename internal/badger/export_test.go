@@ -2,8 +2,11 @@ package badger
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	goruntime "runtime"
 	"strings"
 	"testing"
 
@@ -229,6 +232,92 @@ func TestWhatNoStoreWroteIsRefusedAndLeavesNothing(t *testing.T) {
 	_, err = s.Import(bytes.NewReader(fileOf(t, []string{"here"}, []runtime.Fact{fork("5"), given(0, 4)}, `{"ID":"r","Sources":{"p.star":"`+here+`"}}`)))
 	require.NoError(t, err)
 	require.Error(t, s.Create(Record{ID: "own", Sources: map[string]string{"p.star": "x"}}))
+}
+
+// many is a folded value that refers to a text n times.
+func many(text string, n int) []byte {
+	sum := sha256.Sum256([]byte(text))
+	out := []byte{foldMark, 0}
+	for range n {
+		out = append(append(out, sum[:]...), 0)
+	}
+	return out
+}
+
+func TestAShortFileCannotUnfoldToALongValue(t *testing.T) { //nolint:paralleltest // it measures what is allocated
+	text := document(1 << 20)
+	half := runtime.Payload(many(text, maxUnfolded>>21+1))
+	long := runtime.Payload(many(text, 1000))
+	inputs := func(p []byte) string { return base64.StdEncoding.EncodeToString(p) }
+	fact := func(f runtime.Fact) []byte {
+		f.Addr, f.Kind, f.Attempt = runtime.Address{N: 1}, runtime.Done, 1
+		return fileOf(t, []string{text}, []runtime.Fact{f}, `{"ID":"r"}`)
+	}
+	for name, file := range map[string][]byte{
+		"an answer":            fact(runtime.Fact{Outcome: long}),
+		"a question":           fact(runtime.Fact{Request: long}),
+		"both":                 fact(runtime.Fact{Request: half, Outcome: half}),
+		"inputs":               fileOf(t, []string{text}, nil, `{"ID":"r","Inputs":"`+inputs(long)+`"}`),
+		"inputs and a result":  fileOf(t, []string{text}, nil, `{"ID":"r","Inputs":"`+inputs(half)+`","Result":"`+inputs(half)+`"}`),
+		"a record as a whole":  fileOf(t, []string{text}, nil, string(long)),
+		"an address too long":  fileOf(t, nil, []runtime.Fact{done(strings.Repeat("1.", maxPath), 1, "1")}, `{"ID":"r"}`),
+		"a fact that is folds": fileOf(t, []string{text}, nil, string(many(text, 1<<15))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir())
+			var before, after goruntime.MemStats
+			goruntime.ReadMemStats(&before)
+			_, err := s.Import(bytes.NewReader(file))
+			goruntime.ReadMemStats(&after)
+			require.ErrorIs(t, err, ErrFile)
+			require.ErrorContains(t, err, "long")
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))
+		})
+	}
+	s := open(t, t.TempDir())
+	_, err := s.Import(bytes.NewReader(fact(runtime.Fact{Outcome: runtime.Payload(many(text, 3))})))
+	require.NoError(t, err)
+	facts, err := s.Facts("r")
+	require.NoError(t, err)
+	require.Equal(t, runtime.Payload(strings.Repeat(text, 3)), facts[0].Outcome)
+}
+
+func TestANameThatNobodyCanGiveIsNotImported(t *testing.T) {
+	t.Parallel()
+	file := func(runs ...string) []byte {
+		var file bytes.Buffer
+		w, err := newFrameWriter(&file)
+		require.NoError(t, err)
+		for _, run := range runs {
+			parent := ""
+			if rootOf(run) != run {
+				parent = rootOf(run)
+			}
+			record, err := json.Marshal(Record{ID: run, Parent: parent})
+			require.NoError(t, err)
+			require.NoError(t, w.named(frameRecord, run, record))
+		}
+		require.NoError(t, w.end())
+		return file.Bytes()
+	}
+	s := open(t, t.TempDir())
+	for _, run := range []string{"a\u009b2J", "a\u202e", "a\x7f", "a\x1b[2J", "..", ".", "-rf", "a b", "a\xff", ""} {
+		require.Error(t, CheckID(run), "%q", run)
+		_, err := s.Import(bytes.NewReader(file(run)))
+		require.ErrorIs(t, err, ErrFile, "%q", run)
+		require.ErrorContains(t, err, "cannot be the name of a run", "%q", run)
+		_, err = s.Import(bytes.NewReader(file("r/"+run, "r")))
+		require.ErrorIs(t, err, ErrFile, "%q", run)
+		require.ErrorContains(t, err, "cannot be the name of a child run", "%q", run)
+		require.NotContains(t, err.Error(), "\u202e")
+	}
+	require.Error(t, CheckID(strings.Repeat("a", maxName+1)))
+	require.Empty(t, ids(t, s))
+	for _, run := range []string{"r", "20060102-150405-abcdef", "A_1.b-c", strings.Repeat("a", maxName)} {
+		require.NoError(t, CheckID(run))
+		_, err := s.Import(bytes.NewReader(file(run+"/4", run+"/4.2/1", run)))
+		require.NoError(t, err, run)
+	}
 }
 
 func TestAnImportHasNothingOfTheOneBefore(t *testing.T) {

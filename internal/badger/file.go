@@ -126,7 +126,7 @@ func parseFrame(kind byte, value []byte) (frame, error) {
 			return f, errFile("a part of it is cut off")
 		}
 		f.run, f.value = string(value[size:size+int(n)]), value[size+int(n):]
-		if err := validID(f.run); err != nil {
+		if err := checkTree(f.run); err != nil {
 			return f, errFile("%v", err)
 		}
 		return f, nil

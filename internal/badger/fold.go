@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/parallax-run/parallax/runtime"
@@ -100,20 +101,49 @@ func (b *blobs) unfold(value []byte) ([]byte, error) {
 	if !folded(value) {
 		return value, nil
 	}
-	var out []byte
-	err := eachPart(value, func(text []byte, digest string) error {
+	size, err := b.measure(value)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, size)
+	err = eachPart(value, func(text []byte, digest string) error {
 		out = append(out, text...)
 		if digest == "" {
 			return nil
 		}
 		blob, err := b.get(digest)
-		if len(out)+len(blob) > maxFrame {
-			return errors.New("a value in the store is too long")
-		}
 		out = append(out, blob...)
 		return err
 	})
 	return out, err
+}
+
+// measure says how long values are together when they are unfolded. It reads no texts, and fails where that is more than there may be.
+func (b *blobs) measure(values ...[]byte) (size int64, err error) {
+	most := b.most
+	if most == 0 {
+		most = maxFrame
+	}
+	add := func(n int64) error {
+		if size += n; size > most {
+			return fmt.Errorf("a value of more than %d MiB is too long: the texts that it refers to may have that many together", most>>20)
+		}
+		return nil
+	}
+	for _, value := range values {
+		if !folded(value) {
+			err = add(int64(len(value)))
+		} else {
+			err = eachPart(value, func(text []byte, digest string) error {
+				n, err := b.size(digest)
+				return errorsOr(err, add(n+int64(len(text))))
+			})
+		}
+		if err != nil {
+			return size, err
+		}
+	}
+	return size, nil
 }
 
 // eachPart reads a folded value. The digest is "" behind the last part.
@@ -157,6 +187,9 @@ func (b *blobs) decodeFact(value []byte) (runtime.Fact, error) {
 	f, err := runtime.DecodeFact(value)
 	if err != nil {
 		return f, err
+	}
+	if _, err := b.measure(f.Request, f.Outcome); err != nil {
+		return f, fmt.Errorf("the fact of %s: %w", f.Addr, err)
 	}
 	for _, p := range []*runtime.Payload{&f.Request, &f.Outcome} {
 		whole, err := b.unfold(*p)

@@ -34,6 +34,10 @@ type Freed struct {
 	Answers int      // kept for calls to come
 	Blobs   int
 	Bytes   int64 // by which the store got smaller on the disk; of a dry run those of the runs and their texts
+
+	Young      int // texts that no run needs, and that stay as one may be about to say that it does
+	YoungBytes int64
+	Until      time.Time // the last of these may go
 }
 
 // GC removes ended runs and kept answers that are beyond the bounds, oldest first, then the texts that nothing needs, and gives the room back to the disk.
@@ -53,6 +57,7 @@ func (d *disk) gc(p Retention, freed *Freed) error {
 		return d.foresee(p, freed)
 	}
 	before := filesIn(d.dir)
+	sweepSpools(d.dir)
 	if err := d.sweepAll(); err != nil {
 		return err
 	}
@@ -119,7 +124,7 @@ func (d *disk) sweepAll() error {
 		})
 	})
 	for _, run := range runs {
-		err = errorsOr(err, d.sweep(run))
+		err = errorsOr(err, d.sweep(run, time.Time{}))
 	}
 	return err
 }
@@ -207,11 +212,18 @@ func excess(ended []*entry, total int64, p Retention) (going []*entry, left int6
 	return ended[:n], total
 }
 
-// sweepBlobs deletes the texts that no run needs: those of removed runs that nobody put since the run ended, and any that are old.
+// sweepBlobs deletes the texts that no run needs: those of removed runs that nobody put since the run ended or for a minute, and any that are old.
 func (d *disk) sweepBlobs(free map[string]time.Time, freed *Freed) error {
 	need, err := d.needed()
 	if err != nil {
 		return err
+	}
+	marked, err := d.dropped()
+	if err != nil {
+		return err
+	}
+	for digest, until := range marked {
+		free[digest] = later(free[digest], until)
 	}
 	var aside []string
 	err = filepath.WalkDir(d.blobs.dir, func(name string, e fs.DirEntry, err error) error {
@@ -225,6 +237,8 @@ func (d *disk) sweepBlobs(free map[string]time.Time, freed *Freed) error {
 		moved, err := setAside(name, later(free[digest], time.Now().Add(-grace)))
 		if moved {
 			aside = append(aside, strings.TrimSuffix(name, gone))
+		} else if _, known := free[digest]; isDigest(digest) {
+			freed.spare(name, known)
 		}
 		return err
 	})
@@ -240,7 +254,25 @@ func (d *disk) sweepBlobs(free map[string]time.Time, freed *Freed) error {
 		freed.Blobs++
 		err = errorsOr(err, ignoreMissing(os.Remove(name+gone)))
 	}
-	return errorsOr(err, again)
+	if err = errorsOr(err, again); err != nil {
+		return err
+	}
+	return d.settled(marked, need)
+}
+
+// spare counts a text that stays though nothing needs it. Those that a removed run needed may go sooner.
+func (f *Freed) spare(name string, known bool) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return
+	}
+	until := info.ModTime().Add(grace)
+	if known {
+		until = info.ModTime().Add(droppedGrace)
+	}
+	f.Young++
+	f.YoungBytes += info.Size()
+	f.Until = later(f.Until, until)
 }
 
 // needed are the texts that runs and kept answers need.

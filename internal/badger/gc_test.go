@@ -183,10 +183,13 @@ func TestARemovedRunLeavesNothing(t *testing.T) {
 	var held *Held
 	require.ErrorAs(t, s.Remove("r"), &held)
 	require.NoError(t, l.Release())
+	age(t, s, 2*droppedGrace)
 	require.NoError(t, s.Remove("r"))
 	require.ErrorIs(t, s.Remove("r"), ErrNotFound)
 	require.ErrorIs(t, l.Append("r", done("", 2, "1")), ErrFenced)
 	require.Equal(t, "r2", ids(t, s))
+	_, err := s.GC(Retention{}) // which also forgets whose texts they were
+	require.NoError(t, err)
 	b, ok := s.backend.(*owner)
 	require.True(t, ok)
 	items, err := allItems(b.disk)
@@ -195,6 +198,70 @@ func TestARemovedRunLeavesNothing(t *testing.T) {
 		require.Contains(t, string(i.Key), "\x00r2")
 	}
 	begin(t, s, "r") // the name is free again
+}
+
+// age makes all texts as old as if they had been put so long ago.
+func age(t *testing.T, s *Store, by time.Duration) {
+	t.Helper()
+	past := now().Add(-by)
+	names, err := filepath.Glob(filepath.Join(s.blobs.dir, "*", "*"))
+	require.NoError(t, err)
+	for _, name := range names {
+		require.NoError(t, os.Chtimes(name, past, past))
+	}
+}
+
+func TestTextsOfARemovedRunGoAtOnceWithTheNextCollection(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	text, half := document(100<<10), document(100<<10)
+	ended(t, s, "over", 0, done("", 1, `"`+text+`"`))
+	l := begin(t, s, "half")
+	require.NoError(t, l.Append("half", done("", 1, `"`+half+`"`)))
+	require.NoError(t, l.Release())
+	require.NoError(t, s.Remove("over"))
+	require.NoError(t, s.Remove("half"))
+	require.NoError(t, s.Close())
+	s = open(t, dir) // it is not forgotten
+	strange, err := s.Put([]byte("of a run that is about to begin"))
+	require.NoError(t, err)
+
+	freed, err := s.GC(Retention{})
+	require.NoError(t, err)
+	require.Equal(t, 1, freed.Blobs, "that of the run that had ended")
+	require.Equal(t, 2, freed.Young)
+	require.InDelta(t, 100<<10, freed.YoungBytes, 1<<10)
+	require.WithinDuration(t, now().Add(grace), freed.Until, time.Minute)
+
+	age(t, s, 2*droppedGrace)
+	freed, err = s.GC(Retention{})
+	require.NoError(t, err)
+	require.Equal(t, 1, freed.Blobs, "that of the run that had not ended, after a minute")
+	require.Equal(t, 1, freed.Young)
+	_, err = s.Get(strange)
+	require.NoError(t, err)
+}
+
+func TestATextOfARemovedRunThatIsNeededAnewStays(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	text := `"` + document(100<<10) + `"`
+	ended(t, s, "first", 0, done("", 1, text))
+	require.NoError(t, s.Remove("first"))
+	ended(t, s, "second", 0, done("", 1, text))
+	age(t, s, 2*grace)
+	freed, err := s.GC(Retention{})
+	require.NoError(t, err)
+	require.Zero(t, freed.Blobs)
+	f, err := s.Facts("second")
+	require.NoError(t, err)
+	require.Len(t, f, 1)
+	b, ok := s.backend.(*owner)
+	require.True(t, ok)
+	marks, err := b.dropped()
+	require.NoError(t, err)
+	require.Empty(t, marks)
 }
 
 func TestATextThatIsNeededAgainStays(t *testing.T) {

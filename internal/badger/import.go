@@ -23,24 +23,24 @@ func (s *Store) Import(r io.Reader) (id string, err error) {
 	if s.opts.ReadOnly {
 		return "", ErrReadOnly
 	}
-	spool, err := os.CreateTemp(s.dir, "import-*")
+	spool, err := newSpool(s.dir)
 	if err != nil {
 		return "", failed(s.dir, err)
 	}
-	defer func() { err = errors.Join(err, spool.Close(), os.Remove(spool.Name())) }()
+	defer func() { err = errors.Join(err, spool.remove()) }()
 	if _, err := io.Copy(spool, r); err != nil {
 		return "", failed(s.dir, err)
 	}
-	id, err = inspect(spool)
+	id, err = inspect(spool.File)
 	if err != nil {
 		return "", err
 	}
 	if _, err := s.Record(id); err == nil || !errors.Is(err, ErrNotFound) {
 		if _, prefix := errors.AsType[*Ambiguous](err); !prefix {
-			return id, errorsOr(err, s.same(id, spool))
+			return id, errorsOr(err, s.same(id, spool.File))
 		}
 	}
-	return id, s.take(id, spool)
+	return id, s.take(id, spool.File)
 }
 
 func each1(f *os.File, do func(frame) error) error {
@@ -101,8 +101,25 @@ func (s *Store) strip(value []byte) ([]byte, error) {
 	return json.Marshal(k)
 }
 
-// take keeps the parts of a file. The run is seen when all of them are there.
+// take keeps the parts of a file.
 func (s *Store) take(id string, f *os.File) error {
+	return s.staged(id, func(part func() *request, last *request) error {
+		n := 0
+		return each1(f, func(fr frame) error {
+			switch fr.kind {
+			case frameBlob:
+				_, err := s.Put(fr.value)
+				return err
+			case frameRecord:
+				return s.takeRecord(fr, last)
+			}
+			return s.takeFacts(part, fr, &n)
+		})
+	})
+}
+
+// staged keeps a run in parts. It is seen when all of them are there: fill asks for those before the last, and says what that is to hold.
+func (s *Store) staged(id string, fill func(part func() *request, last *request) error) error {
 	token := Message{Token: rand.Text()}
 	part := func() *request { return &request{Op: opImport, Run: id, Msg: token} }
 	first, last := part(), part()
@@ -110,17 +127,7 @@ func (s *Store) take(id string, f *os.File) error {
 	if _, err := s.ask(first); err != nil {
 		return err
 	}
-	n := 0
-	err := each1(f, func(fr frame) error {
-		switch fr.kind {
-		case frameBlob:
-			_, err := s.Put(fr.value)
-			return err
-		case frameRecord:
-			return s.takeRecord(fr, last)
-		}
-		return s.takeFacts(part, fr, &n)
-	})
+	err := fill(part, last)
 	if err == nil {
 		_, err = s.ask(last)
 	}
@@ -177,6 +184,9 @@ func (s *Store) takeRecord(fr frame, last *request) error {
 	return err
 }
 
+// staging are the kinds of keys that may be written before the record of a run.
+const staging = string(factKey) + string(blobKey) + string(messageKey) + string(tokenKey) + string(countKey)
+
 // importing keeps parts of a run, and last its records. The mark of beginImport hides the run until then.
 func (d *disk) importing(by *holder, r *request) *job {
 	mark := keyOf(removedKey, r.Run)
@@ -200,9 +210,8 @@ func (d *disk) importing(by *holder, r *request) *job {
 			return t.setAll(append(r.Items, item{Key: mark}))
 		}
 		for _, i := range r.Items {
-			k := string(i.Key)
-			if rootOf(runOf(i.Key)) != r.Run || !strings.HasPrefix(k, "f\x00") && !strings.HasPrefix(k, "b\x00") {
-				return fmt.Errorf("run %s: an import may not write %q", r.Run, k)
+			if rootOf(runOf(i.Key)) != r.Run || !strings.ContainsRune(staging, rune(i.Key[0])) {
+				return fmt.Errorf("run %s: an import may not write %q", r.Run, i.Key)
 			}
 		}
 		return t.setAll(r.Items)

@@ -9,11 +9,27 @@ import (
 	"iter"
 )
 
-// Send hands a message to a run or child run, whether somebody goes on with it now or later. It is durable when Send returns.
+// Send hands a message to a run or child run, whether somebody goes on with it now or later. It is durable when Send returns. For an address there
+// is one message of a kind: to the next one the error is ErrExists.
 func (s *Store) Send(id string, m Message) error {
 	m.Run, m.Token, m.At = id, rand.Text(), now()
 	_, err := s.ask(&request{Op: opSend, Run: rootOf(id), Msg: m})
 	return err
+}
+
+// Messages gives what was sent to a run and its child runs and not acknowledged, in its order.
+func (s *Store) Messages(id string) ([]Message, error) {
+	a, err := s.ask(&request{Op: opMessages, Run: rootOf(id)})
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Message, len(a.Items))
+	for i, it := range a.Items {
+		if err := json.Unmarshal(it.Value, &list[i]); err != nil {
+			return nil, fmt.Errorf("run %s: a message cannot be read: %w", id, err)
+		}
+	}
+	return list, nil
 }
 
 // Inbox gives the messages for the run and its child runs that were not acknowledged, in their order, and then those that come, until ctx
@@ -65,6 +81,9 @@ func (t *tx) number(r *request) error {
 	if old, err := t.get(token); old != nil || err != nil {
 		return err
 	}
+	if err := t.first(r); err != nil {
+		return err
+	}
 	count, err := t.get(keyOf(countKey, r.Run))
 	if err != nil {
 		return err
@@ -79,6 +98,20 @@ func (t *tx) number(r *request) error {
 	}
 	count = binary.BigEndian.AppendUint64(nil, m.Seq)
 	return t.setAll([]item{{token, count}, {keyOf(countKey, r.Run), count}, {keyOfSeq(messageKey, r.Run, m.Seq), value}})
+}
+
+// first refuses a message for an address that has one of its kind.
+func (t *tx) first(r *request) error {
+	if r.Msg.Addr == "" {
+		return nil
+	}
+	return each(t.txn, under(messageKey, r.Run), true, func(_, v []byte) error {
+		var m Message
+		if json.Unmarshal(v, &m) == nil && m.Run == r.Msg.Run && m.Addr == r.Msg.Addr && m.Kind == r.Msg.Kind {
+			return fmt.Errorf("run %s: a %s for %s: %w", m.Run, m.Kind, m.Addr, ErrExists)
+		}
+		return nil
+	})
 }
 
 func (d *disk) ack(r *request) *job {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/parallax-run/parallax/runtime"
@@ -22,13 +23,19 @@ type inspection struct {
 	facts   map[string][]runtime.Fact // without what they say
 }
 
+// Bounds of what a file may hold. A short file can refer to one long text many times.
+const (
+	maxUnfolded = 4 * runtime.MaxValueBytes // of what is asked and answered in one fact together: a value has at most a quarter of that
+	maxPath     = maxID                     // of an address
+)
+
 // place is where a text is in the file.
 type place struct{ from, size int64 }
 
 // inspect checks a file and says which run it is.
 func inspect(f *os.File) (id string, err error) {
 	in := &inspection{file: f, texts: make(map[string]place), records: make(map[string]bool), facts: make(map[string][]runtime.Fact)}
-	in.blobs = &blobs{from: in.text}
+	in.blobs = &blobs{from: in.text, long: in.size, most: maxUnfolded}
 	if err := each1(f, in.index); err != nil {
 		return "", err
 	}
@@ -75,12 +82,21 @@ func (in *inspection) index(fr frame) error {
 	return nil
 }
 
-// text reads a text of the file.
-func (in *inspection) text(digest string) ([]byte, error) {
+// size says how long a text of the file is.
+func (in *inspection) size(digest string) (int64, error) {
 	at, ok := in.texts[digest]
 	if !ok {
-		return nil, fmt.Errorf("it lacks the text %s", digest)
+		return 0, fmt.Errorf("it lacks the text %s", digest)
 	}
+	return at.size, nil
+}
+
+// text reads a text of the file.
+func (in *inspection) text(digest string) ([]byte, error) {
+	if _, err := in.size(digest); err != nil {
+		return nil, err
+	}
+	at := in.texts[digest]
 	text := make([]byte, at.size)
 	_, err := in.file.ReadAt(text, at.from)
 	return text, err
@@ -117,11 +133,25 @@ func (in *inspection) fact(run string, value []byte) error {
 	if n := runtime.BranchesOf(f.Request); asked.Branches != n {
 		return fmt.Errorf("the fork at %s has %d branches, or %d", f.Addr, asked.Branches, n)
 	}
-	f.Outcome, f.Err = nil, nil
-	if asked.Branches == 0 {
-		f.Request = nil
+	if len(f.Addr.Path) > maxPath {
+		return fmt.Errorf("it has an address of %d letters, which is longer than any run has", len(f.Addr.Path))
 	}
-	f.Request = append(runtime.Payload(nil), f.Request...)
-	in.facts[run] = append(in.facts[run], f)
+	if asked.Branches > 0 && f.Kind == runtime.Begun {
+		if err := runtime.CheckFacts([]runtime.Fact{f}); err != nil {
+			return err
+		}
+	}
+	in.facts[run] = append(in.facts[run], brief(&f, asked.Branches))
 	return nil
+}
+
+// brief is what has to be known of a fact to check it against others. That its fork is the one of its fingerprint is known already.
+func brief(f *runtime.Fact, branches int) runtime.Fact {
+	b := runtime.Fact{Addr: f.Addr, Kind: f.Kind, Seq: f.Seq, Index: f.Index}
+	b.Kept = slices.Clone(f.Kept[max(0, len(f.Kept)-2):])
+	if branches > 0 {
+		b.Request = runtime.ForkRequest("", branches)
+		b.Print = runtime.PrintOf(b.Request)
+	}
+	return b
 }

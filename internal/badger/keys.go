@@ -3,6 +3,7 @@ package badger
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -18,6 +19,7 @@ const (
 	removedKey = 'x' // run -> who imports it, or nothing: its keys are to be deleted
 	answerKey  = 'a' // key of an answer in hexadecimal -> the answer
 	usedKey    = 'u' // key of an answer -> when it was last used, about
+	droppedKey = 'd' // digest -> when the removed run ended that needed it, or nothing
 	baseLetter = 'n' // what is added to the time of the database
 )
 
@@ -53,4 +55,49 @@ func validID(run string) error {
 		return errors.New("a run needs an id of printable letters that does not begin with a slash")
 	}
 	return nil
+}
+
+// CheckID says why a text cannot be the name of a run that people begin or bring along. Any such name may be printed as it is, and be a word
+// on a command line.
+func CheckID(id string) error {
+	if len(id) > maxName || id == "" || !alnum(id[0]) || strings.ContainsFunc(id, func(r rune) bool { return !named(r) }) {
+		return fmt.Errorf("%q cannot be the name of a run, which is up to %d letters, digits, '.', '_' and '-', a letter or digit first", shortened(id), maxName)
+	}
+	return nil
+}
+
+const maxName = 64
+
+// checkTree is CheckID of a run or child run: a child's name goes on with its address.
+func checkTree(id string) error {
+	root, child, ok := strings.Cut(id, "/")
+	if err := CheckID(root); err != nil {
+		return err
+	}
+	if len(id) > maxID || ok && !address(child) {
+		return fmt.Errorf("%q cannot be the name of a child run, which is that of its parent, a slash and an address", shortened(id))
+	}
+	return nil
+}
+
+// address says whether a text is words apart by slashes, as the addresses of child runs are.
+func address(s string) bool {
+	for part := range strings.SplitSeq(s, "/") {
+		if part == "" || !alnum(part[0]) || strings.ContainsFunc(part, func(r rune) bool { return !named(r) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func named(r rune) bool { return r < 0x80 && (alnum(byte(r)) || strings.ContainsRune("._-", r)) }
+
+func alnum(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+
+// shortened is the beginning of a name that is too long to be shown.
+func shortened(id string) string {
+	if len(id) > 2*maxName {
+		return id[:2*maxName] + "..."
+	}
+	return id
 }

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 func work(task string) int {
 	words := strings.Fields(task)
 	dir := os.Getenv("STORE_TEST_DIR")
-	do := map[string]func(dir string, words []string) error{"hold": hold, "write": write, "churn": churn}[words[0]]
+	do := map[string]func(dir string, words []string) error{"hold": hold, "write": write, "churn": churn, "inherit": inherit, "import": importing}[words[0]]
 	if do == nil {
 		do = systemTasks()[words[0]]
 	}

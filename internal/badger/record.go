@@ -30,6 +30,7 @@ type Record struct {
 	Result        runtime.Payload
 	Error         *runtime.Error
 	Why           string // it was suspended
+	Damaged       string `json:",omitempty"` // why some of what was kept of it is lost, or may be: its store was repaired
 	Usage         runtime.Usage
 	Calls         int
 	Fence         uint64 // how often somebody took the run to go on with it
@@ -133,6 +134,11 @@ func decodeRecord(value []byte, b *blobs, brief bool) (Record, error) {
 	r := k.Record
 	if r.Error != nil && string(r.Error.Details) == "null" {
 		r.Error.Details = nil
+	}
+	if !brief {
+		if _, err := b.measure(k.Inputs, k.Result); err != nil {
+			return r, fmt.Errorf("run %s: %w", r.ID, err)
+		}
 	}
 	for _, p := range []struct {
 		to   *runtime.Payload

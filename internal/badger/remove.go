@@ -3,6 +3,7 @@ package badger
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	badger "github.com/dgraph-io/badger/v4"
 )
@@ -15,6 +16,7 @@ func (s *Store) Remove(id string) error {
 
 // remove takes the run away at once, and then, bit by bit, what was kept of it. A store that dies meanwhile goes on with that at the next gc.
 func (d *disk) remove(r *request) error {
+	var ended time.Time
 	err := d.wait(&job{size: 512, frees: true, sync: r.Sync, do: func(t *tx) error {
 		value, err := t.get(keyOf(recordKey, r.Run))
 		if err != nil {
@@ -26,12 +28,15 @@ func (d *disk) remove(r *request) error {
 		if pid, err := holderOf(t.txn, r.Run); err != nil || pid != 0 {
 			return errorsOr(err, &Held{Run: r.Run, By: pid})
 		}
+		if rec, err := decodeRecord(value, d.blobs, true); err == nil && rec.Status.Final() {
+			ended = rec.Ended
+		}
 		return t.setAll([]item{{keyOf(removedKey, r.Run), []byte{}}, {Key: keyOf(recordKey, r.Run)}})
 	}})
 	if err != nil {
 		return err
 	}
-	return d.sweep(r.Run)
+	return d.sweep(r.Run, ended)
 }
 
 func errorsOr(err, other error) error {
@@ -41,8 +46,9 @@ func errorsOr(err, other error) error {
 	return other
 }
 
-// sweep deletes every key of a run that is marked so, and at last the mark. A run that is being imported anew meanwhile stays.
-func (d *disk) sweep(run string) error {
+// sweep deletes every key of a run that is marked so, and at last the mark. A run that is being imported anew meanwhile stays. The run ended then,
+// or nobody knows when.
+func (d *disk) sweep(run string, ended time.Time) error {
 	d.sweeping.Lock()
 	defer d.sweeping.Unlock()
 	var mark []byte
@@ -51,6 +57,9 @@ func (d *disk) sweep(run string) error {
 		return err
 	})
 	if err != nil || mark == nil || atWork(mark) {
+		return err
+	}
+	if err := d.drop(run, ended); err != nil {
 		return err
 	}
 	if err := d.clearRun(run); err != nil {
@@ -91,14 +100,5 @@ func (d *disk) clear(prefix []byte, run string) error {
 	if err != nil {
 		return err
 	}
-	for len(keys) > 0 {
-		n := min(len(keys), chunkItems)
-		some := keys[:n]
-		err := d.wait(&job{size: sizeOf(some), frees: true, do: func(t *tx) error { return t.setAll(some) }})
-		if err != nil {
-			return err
-		}
-		keys = keys[n:]
-	}
-	return nil
+	return d.setChunks(keys)
 }

@@ -29,12 +29,13 @@ const (
 	opImport     // Items; First and Last
 	opAnswer     // Items: the key
 	opKeepAnswer // Items
+	opMessages
 )
 
 // writes says that it is not for who only reads.
 func (o op) writes() bool {
 	switch o {
-	case opRecord, opRecords, opFacts, opCount, opDamage, opWatch, opInbox, opAnswer:
+	case opRecord, opRecords, opFacts, opCount, opDamage, opWatch, opInbox, opAnswer, opMessages:
 		return false
 	default:
 		return true

@@ -260,3 +260,20 @@ func TestARunThatHasEndedIsLentToNobody(t *testing.T) {
 	_, err := s.Lease("waits")
 	require.NoError(t, err)
 }
+
+func TestAnAddressHasOneMessageOfAKind(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	begin(t, s, "r")
+	require.NoError(t, s.Send("r", Message{Kind: "decision", Addr: "1", Value: runtime.Payload("1")}))
+	require.ErrorIs(t, s.Send("r", Message{Kind: "decision", Addr: "1", Value: runtime.Payload("2")}), ErrExists)
+	require.NoError(t, s.Send("r", Message{Kind: "decision", Addr: "2"}))
+	require.NoError(t, s.Send("r/3", Message{Kind: "decision", Addr: "1"}), "it is another run's")
+	for range 2 {
+		require.NoError(t, s.Send("r", Message{Kind: "signal", Name: "go"}))
+	}
+	sent, err := s.Messages("r/3")
+	require.NoError(t, err)
+	require.Len(t, sent, 5)
+	require.Equal(t, runtime.Payload("1"), sent[0].Value)
+}

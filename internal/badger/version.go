@@ -33,6 +33,14 @@ func checkVersion(dir string) error {
 	return nil
 }
 
+// tornVersion is what is wrong with the file that says the format; nil when it says one.
+func tornVersion(dir string) []Damage {
+	if e, ok := errors.AsType[*Corrupt](checkVersion(dir)); ok {
+		return []Damage{{e.Path, e.Why}}
+	}
+	return nil
+}
+
 func writeVersion(dir, version string) error {
 	name := filepath.Join(dir, "version")
 	if _, err := os.Stat(name); err == nil {

@@ -51,6 +51,30 @@ func (e *SuspendedError) Command(format string) string {
 	return command
 }
 
+// ReplayError is what came of a replay, or of a new run that took over what another had recorded.
+type ReplayError struct {
+	Run     string // the run of the record
+	Against string // file of another version of the pattern, "" where it is the run's own
+	State   string // the store as it was given, "" where it need not be
+	Err     error
+}
+
+func (e *ReplayError) Error() string { return e.Err.Error() }
+
+func (e *ReplayError) Unwrap() error { return e.Err }
+
+// anew is the command that begins a new run from a place of the record.
+func (e *ReplayError) anew(from string) string {
+	command := "parallax replay " + e.Run + " --from " + from
+	if e.Against != "" {
+		command += " --against " + e.Against
+	}
+	if e.State != "" {
+		command += " --state " + e.State
+	}
+	return command
+}
+
 // Failure is an error as people see it: what happened, where, and the next step.
 type Failure struct {
 	Exit  Exit
@@ -201,11 +225,8 @@ func Explain(dir string, err error) []Failure {
 
 // keptHint is the next step where a command named a run that it cannot work with, or "".
 func keptHint(err error) string {
-	switch {
-	case errors.Is(err, badger.ErrNotFound):
+	if errors.Is(err, badger.ErrNotFound) {
 		return "parallax runs lists those that are kept here; --state DIR names another store"
-	case errors.Is(err, badger.ErrExists):
-		return "give the run another name with --id, or go on with that one: parallax resume"
 	}
 	if silent, ok := errors.AsType[*badger.Silent](err); ok {
 		return SilentHint(silent)
@@ -288,8 +309,10 @@ func suspended(e *SuspendedError, excerpt Excerpts) Failure {
 		}
 	}
 	if other, ok := errors.AsType[*engine.Diverged](e.Err); ok {
-		f = diverged(other, e.Err, excerpt)
-		f.Exit, f.Hint = Suspended, "the language has changed under it: "+e.Command("replay %s --from "+fromOf(other))+" does what follows anew"
+		if f = diverged(other, e.Err, excerpt); !is[*ReplayError](e.Err) {
+			f.Hint = "the language has changed under it: " + e.Command("replay %s --from "+fromOf(other)) + " does what follows anew"
+		}
+		f.Exit = Suspended
 	}
 	if full, ok := errors.AsType[*badger.Full](e.Err); ok {
 		f.What, f.Hint = fmt.Sprintf("run %s is suspended: there is no room to write to %s (%v)", e.Run, full.Path, full.Err), "make room there; then "+e.Command("resume %s")
@@ -324,7 +347,11 @@ func PosOf(err error) string {
 // diverged tells where a run asks for something else than its record has.
 func diverged(e *engine.Diverged, err error, excerpt Excerpts) Failure {
 	f := Failure{Exit: PatternFailed, What: "the run went another way than before"}
-	f.Hint = fmt.Sprintf("parallax replay %s --from %s begins a new run that does what follows anew", rootOf(e.Run), fromOf(e))
+	replay, ok := errors.AsType[*ReplayError](err)
+	if !ok {
+		replay = &ReplayError{Run: rootOf(e.Run)}
+	}
+	f.Hint = replay.anew(fromOf(e)) + " begins a new run that does what follows anew"
 	pos := PosOf(err)
 	if pos != "" && excerpt != nil {
 		f.What = excerpt(pos, f.What)
@@ -339,9 +366,17 @@ func rootOf(run string) string {
 	return root
 }
 
-// fromOf is the place of a difference, as --from takes it.
+// fromOf is where a new run has to begin that is not to meet a difference again, as --from takes it: its place, or the outermost fork around that,
+// whose other branches may differ too.
 func fromOf(e *engine.Diverged) string {
-	return strings.TrimPrefix(e.Run+"/"+e.Addr.String(), rootOf(e.Run)+"/")
+	var way []string
+	for step := range strings.SplitSeq(strings.TrimPrefix(e.Run+"/"+e.Addr.String(), rootOf(e.Run)+"/"), "/") {
+		n, _, forks := strings.Cut(step, ".")
+		if way = append(way, n); forks {
+			break
+		}
+	}
+	return strings.Join(way, "/")
 }
 
 func sourceFailures(e *runtime.SourceError) []Failure {

@@ -119,8 +119,28 @@ func TestARunThatWentAnotherWaySaysWhere(t *testing.T) {
   address   1.0/2 of run r1
   recorded  {"for":"1s"}
   asked     {"for":"2s"}
-  hint: parallax replay r1 --from 1.0/2 begins a new run that does what follows anew
+  hint: parallax replay r1 --from 1 begins a new run that does what follows anew
 `, told(&cli.SourcedError{Err: other, Excerpt: excerpt}))
+}
+
+func TestWhatWentAnotherWayIsDoneAnewFromTheOutermostFork(t *testing.T) {
+	t.Parallel()
+	for place, from := range map[engine.Diverged]string{
+		{Run: "r1", Addr: runtime.Address{N: 3}}:                    "3",
+		{Run: "r1", Addr: runtime.Address{Path: "2.1", N: 3}}:       "2",
+		{Run: "r1", Addr: runtime.Address{Path: "2.1.4.0", N: 3}}:   "2",
+		{Run: "r1/4", Addr: runtime.Address{N: 1}}:                  "4/1",
+		{Run: "r1/4", Addr: runtime.Address{Path: "2.0", N: 1}}:     "4/2",
+		{Run: "r1/1.0/2", Addr: runtime.Address{N: 1}}:              "1",
+		{Run: "r1/4/5.6/1", Addr: runtime.Address{Path: "7", N: 1}}: "4/5",
+	} {
+		require.Contains(t, told(&place), "hint: parallax replay r1 --from "+from+" begins a new run")
+		again := &cli.ReplayError{Run: "old", Against: "new.star", State: "here", Err: &place}
+		hint := "hint: parallax replay old --from " + from + " --against new.star --state here begins a new run"
+		require.Contains(t, told(again), hint)
+		require.Contains(t, told(&cli.SuspendedError{Run: "r1", Err: again}), hint)
+		require.Contains(t, told(&cli.SuspendedError{Run: "r1", Err: &place}), "hint: the language has changed under it: parallax replay r1 --from "+from+" does")
+	}
 }
 
 func TestSeveralFailuresAreAllTold(t *testing.T) {

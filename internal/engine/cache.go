@@ -42,17 +42,20 @@ func (b *branch) reuse(at runtime.Address, c runtime.Call, info runtime.AgentInf
 		return p, err
 	}
 	f, first := b.x.Asking.join(q)
-	if !first {
-		k, err := b.await(f, c.Timeout)
+	for !first {
+		over, err := b.await(f, c.Timeout)
 		if err != nil {
 			return nil, err
 		}
-		if p, ok := b.earlier(at, c, k); ok {
+		if !over || f.failed {
+			p, err := b.ask(at, c, info)
+			b.preserve(q, c, p, err)
+			return p, err
+		}
+		if p, ok := b.earlier(at, c, f.kept); ok {
 			return p, nil
 		}
-		p, err := b.ask(at, c, info)
-		b.preserve(q, c, p, err)
-		return p, err
+		f, first = b.x.Asking.join(q) // that one had no patience, and perhaps somebody else asks now
 	}
 	defer b.x.Asking.leave(q, f)
 	if k, ok := b.x.Cache.Get(q); ok {
@@ -62,8 +65,14 @@ func (b *branch) reuse(at runtime.Address, c runtime.Call, info runtime.AgentInf
 		}
 	}
 	p, err := b.ask(at, c, info)
-	f.kept = b.preserve(q, c, p, err)
+	f.kept, f.failed = b.preserve(q, c, p, err), err != nil && !impatient(err)
 	return p, err
+}
+
+// impatient says of the end of a call that a call with more time may well have an answer.
+func impatient(err error) bool {
+	e, ok := errors.AsType[*runtime.Error](err)
+	return ok && (e.Code == runtime.Timeout || e.Code == runtime.Cancelled)
 }
 
 // question says what a call asks of whom. It is false when the agent is not there to say who it is.
@@ -85,9 +94,12 @@ func (b *branch) question(e runtime.AgentCall) (q Question, ok bool) {
 	return q, true
 }
 
+// skew is how far ahead the clock may have been when an answer was kept. Beyond that nobody knows how old it is.
+const skew = time.Minute
+
 // earlier is the outcome of a call that takes a kept answer, if it may take that one.
 func (b *branch) earlier(at runtime.Address, c runtime.Call, k Kept) (runtime.Payload, bool) {
-	if oldest := c.Reuse.MaxAge; len(k.Answer) == 0 || oldest > 0 && b.x.Now().Sub(k.At) > oldest {
+	if oldest, age := c.Reuse.MaxAge, b.x.Now().Sub(k.At); len(k.Answer) == 0 || oldest > 0 && (age > oldest || age < -skew) {
 		return nil, false
 	}
 	a, err := runtime.ParseAnswer(k.Answer)
@@ -129,8 +141,9 @@ type Asking struct {
 
 // flight is a call under way. What is kept of its answer, if anything, may be read when it is done.
 type flight struct {
-	done chan struct{}
-	kept Kept
+	done   chan struct{}
+	kept   Kept
+	failed bool // those who wait had better ask all at once
 }
 
 // join gives the call under way that asks a question. If there was none it is the caller's, who says with leave when it is over.
@@ -155,16 +168,15 @@ func (a *Asking) leave(q Question, f *flight) {
 	close(f.done)
 }
 
-// await waits for the end of a call like this one, for as long as this one could take. Then the branch asks itself, unless it must end.
-func (b *branch) await(f *flight, atMost time.Duration) (k Kept, err error) {
+// await waits for the end of a call like this one, for as long as this one could take, and says whether it is over. If not the branch asks itself,
+// unless it must end.
+func (b *branch) await(f *flight, atMost time.Duration) (over bool, err error) {
 	paid, cancel := b.paidTime()
 	defer cancel()
 	ctx, cancel := b.bound(paid, atMost, errImpatient)
 	defer cancel()
-	if b.place.Await(ctx, f.done) == nil {
-		k = f.kept
-	}
-	return k, b.stopped()
+	over = b.place.Await(ctx, f.done) == nil
+	return over, b.stopped()
 }
 
 var errImpatient = errors.New("the call that others wait for takes long")

@@ -136,7 +136,7 @@ func (b *branch) recall() error {
 	if b.depth > 0 {
 		return nil
 	}
-	b.x.ledger.start = began.At
+	b.x.ledger.begin(began)
 	if b.x.Replay || b.x.ledger.limits == (runtime.BudgetLimits{}) {
 		return nil
 	}

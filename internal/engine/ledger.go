@@ -30,6 +30,14 @@ func newLedger(limits runtime.BudgetLimits, start time.Time) *ledger {
 	return &ledger{limits: limits, start: start, warnings: make(map[runtime.BudgetUnit]bool)}
 }
 
+// begin counts the budget of time from when the run began, or so that it ends when the run's first fact says.
+func (l *ledger) begin(first *runtime.Fact) {
+	l.start = first.At
+	if !first.Until.IsZero() && l.limits.Seconds > 0 {
+		l.start = first.Until.Add(-time.Duration(l.limits.Seconds * float64(time.Second)))
+	}
+}
+
 // tighter takes the smaller bound of two for each unit; zero is no bound.
 func tighter(a, b runtime.BudgetLimits) runtime.BudgetLimits {
 	return runtime.BudgetLimits{

@@ -106,7 +106,7 @@ func (g *gate) note(o outcome, probe int64) {
 			return
 		}
 	}
-	if o.kind != nothing || probe != 0 {
+	if o.kind != nothing && o.kind != late || probe != 0 {
 		g.change(func(s *state) { s.note(g.now(), o, probe) })
 	}
 }

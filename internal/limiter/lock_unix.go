@@ -11,9 +11,12 @@ import (
 // errBusy says that another has the lock.
 var errBusy = errors.New("locked")
 
+// atOnce has a file opened without waiting for anybody.
+const atOnce = syscall.O_NONBLOCK
+
 // lockFile takes a lock that ends with the process, or gives errBusy at once. flags are added to those of opening the file.
 func lockFile(name string, flags int) (*os.File, error) {
-	f, err := os.OpenFile(name, flags|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(name, flags|os.O_RDWR|atOnce, 0o600)
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		return nil, errBusy // calls that end give files back
 	}

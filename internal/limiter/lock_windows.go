@@ -10,6 +10,9 @@ import (
 // errBusy says that another has the lock.
 var errBusy = errors.New("locked")
 
+// atOnce has a file opened without waiting for anybody, as all are here.
+const atOnce = 0
+
 // lockFile takes a lock that ends with the process, or gives errBusy at once. flags are added to those of opening the file.
 func lockFile(name string, flags int) (*os.File, error) {
 	f, err := os.OpenFile(name, flags|os.O_RDWR, 0o600)

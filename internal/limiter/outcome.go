@@ -13,7 +13,7 @@ import (
 type outcome struct {
 	kind  ending
 	after time.Duration // when held: how long to wait
-	why   string        // when held or failed
+	why   string        // when held, failed or late
 }
 
 type ending int
@@ -23,6 +23,7 @@ const (
 	answered               // it is there
 	held                   // it asks for a pause
 	failed                 // it is down
+	late                   // it gave no answer in time: that says something only when the call was to try whether it is back
 )
 
 // outcomeOf reads the error of a call.
@@ -39,7 +40,9 @@ func outcomeOf(err error) outcome {
 		return unavailable(e)
 	case runtime.Refused, runtime.Schema, runtime.NotFound:
 		return outcome{kind: answered}
-	case runtime.Timeout, runtime.Failed, runtime.BudgetSpent, runtime.UnknownOutcome, runtime.Conflict, runtime.Script, runtime.Limit, runtime.Cancelled:
+	case runtime.Timeout:
+		return outcome{kind: late, why: short(e.Message)}
+	case runtime.Failed, runtime.BudgetSpent, runtime.UnknownOutcome, runtime.Conflict, runtime.Script, runtime.Limit, runtime.Cancelled:
 		return outcome{}
 	}
 	return outcome{}

@@ -103,8 +103,27 @@ func (p *page) lock(name string) (*os.File, error) {
 	return nil, fmt.Errorf("%s is locked by a process that does not go on", name)
 }
 
+// errNoFile says that something else has the name of a file.
+var errNoFile = errors.New("it is no regular file")
+
+// openRegular opens a file, and never waits for whoever has the other end of a pipe.
+func openRegular(path string, flags int) (*os.File, error) {
+	f, err := os.OpenFile(path, flags|atOnce, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: path, Err: errNoFile}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -117,7 +136,7 @@ func readFile(path string) ([]byte, error) {
 
 // writeFile writes in place: who reads meanwhile sees that the sum is wrong.
 func writeFile(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := openRegular(path, os.O_CREATE|os.O_RDWR)
 	if err != nil {
 		return err
 	}

@@ -116,12 +116,15 @@ func (s *state) bound(t int64, r Rate) {
 // note remembers how a call ended. probe is what its verdict said.
 func (s *state) note(now time.Time, o outcome, probe int64) {
 	t := now.UnixNano()
-	mine := probe != 0 && s.Probe == probe
-	if mine {
+	tried := probe != 0 // also where another tries by now, as this one took long
+	if tried && s.Probe == probe {
 		s.Probe = 0
 	}
+	if o.kind == late && tried && s.Fails >= breakerFails {
+		o.kind = failed
+	}
 	switch o.kind {
-	case nothing:
+	case nothing, late:
 	case answered:
 		s.Fails, s.First, s.Open, s.Probe = 0, 0, 0, 0
 		if s.Until <= t {
@@ -130,7 +133,7 @@ func (s *state) note(now time.Time, o outcome, probe int64) {
 	case held:
 		s.Until, s.Why = max(s.Until, t+int64(min(o.after, longestHold))), o.why
 	case failed:
-		s.fail(t, o.why, mine)
+		s.fail(t, o.why, tried)
 	}
 }
 

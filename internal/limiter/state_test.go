@@ -141,6 +141,36 @@ func TestAProbeThatEndsWithoutAWordMakesRoomForAnother(t *testing.T) {
 	require.NotZero(t, s.ask(noon.Add(breakerPause+probeTime), &Limit{}).probe)
 }
 
+func TestAProbeThatGetsNoAnswerInTimeOpensTheBreakerAgain(t *testing.T) {
+	t.Parallel()
+	slow := outcome{kind: late, why: "no answer in time"}
+	var s state
+	for range 2 * breakerFails {
+		s.note(noon, slow, 0)
+	}
+	require.Equal(t, state{}, s, "a slow call alone says nothing")
+	for range breakerFails {
+		s.note(noon, down("x"), 0)
+	}
+	at := noon.Add(breakerPause)
+	for range 3 {
+		v := s.ask(at, &Limit{})
+		require.NotZero(t, v.probe)
+		at = at.Add(30 * time.Second)
+		s.note(at, slow, v.probe)
+		v = s.ask(at, &Limit{})
+		require.True(t, v.down)
+		require.Equal(t, "no answer in time", v.last)
+		require.True(t, v.until.Equal(at.Add(breakerPause)))
+		at = v.until
+	}
+	first := s.ask(at, &Limit{})
+	at = at.Add(probeTime)
+	require.NotZero(t, s.ask(at, &Limit{}).probe, "another tries, as nothing was heard of the first")
+	s.note(at.Add(time.Second), slow, first.probe)
+	require.True(t, s.ask(at.Add(time.Second), &Limit{}).down, "now the first has ended")
+}
+
 func TestFailuresFarApartOpenNothing(t *testing.T) {
 	t.Parallel()
 	var s state
@@ -173,7 +203,7 @@ func TestWhatTheEndOfACallSays(t *testing.T) {
 		"down, without details":   {unavailable(""), down("m")},
 		"details of another kind": {unavailable(`{"code":3}`), down("m")},
 		"no":                      {&runtime.Error{Code: runtime.Refused}, outcome{kind: answered}},
-		"too slow":                {&runtime.Error{Code: runtime.Timeout}, outcome{}},
+		"too slow":                {&runtime.Error{Code: runtime.Timeout, Message: "m"}, outcome{kind: late, why: "m"}},
 		"cancelled":               {runtime.ErrCancelled(), outcome{}},
 		"the process here":        {&runtime.Error{Code: runtime.Unavailable, Cause: crash("exited")}, outcome{}},
 	} {

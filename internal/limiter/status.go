@@ -2,7 +2,6 @@ package limiter
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -14,6 +13,7 @@ type Status struct {
 	Held   time.Time // nobody calls before; zero when nobody asked for a pause
 	Down   time.Time // nobody calls before, as calls failed; zero when they did not
 	Trying bool      // a call tries whether it is back, or the next one will
+	Err    error     // why nothing of this is known but the slots, and each process has the limit for itself; nil when that is not so
 	Last   string    // failure or request for a pause, "" when there was none of late
 }
 
@@ -30,8 +30,9 @@ func (l *Limits) Status(lim Limit) Status {
 		}
 		unlock(f)
 	}
-	raw, err := os.ReadFile(filepath.Join(st.Dir, "state"))
+	raw, err := readFile(filepath.Join(st.Dir, "state"))
 	if err != nil {
+		st.Err = err
 		return st
 	}
 	text, _ := unseal(raw)

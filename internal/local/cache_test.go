@@ -107,6 +107,9 @@ func TestAnswersGetOld(t *testing.T) {
 	require.Equal(t, "5", ask("True"))
 	e.Anew = false
 	require.Equal(t, "5", ask("True"))
+	now = now.AddDate(-10, 0, 0)
+	require.Equal(t, "5", ask("True"))
+	require.Equal(t, "6", ask(`"1h"`), "nobody knows how old an answer from the future is")
 }
 
 // TestWhatIsNoResultIsNotKept: failures, answers of another shape, those that were cut off, and those with files that will be gone.
@@ -186,6 +189,13 @@ func TestCallsAtOnceWaitForOne(t *testing.T) {
 			return runtime.Answer{Value: runtime.Payload("1")}, nil
 		}}
 	}
+	timed := &scripted{answer: func(ctx context.Context, c runtime.Call) (runtime.Answer, error) {
+		<-time.After(min(c.Timeout, 10*time.Second))
+		if c.Timeout < 10*time.Second {
+			return runtime.Answer{}, runtime.Errorf(runtime.Timeout, "late")
+		}
+		return runtime.Answer{Value: runtime.Payload("1")}, nil
+	}}
 	const wide = `
 def one(i):
     return agent("a").ask("count", cache=True).cached
@@ -210,6 +220,12 @@ def main():
     r = attempt(within, "5s", parallel, one, range(2))
     return r.error.code
 `
+	const short = `
+def one(i):
+    return attempt(lambda: agent("a").ask("count", cache=True, timeout="2s" if i == 0 else "60s").cached).value
+def main():
+    return sorted([str(v) for v in parallel(one, range(5)).values])
+`
 	for name, c := range map[string]struct {
 		agents *scripted
 		src    string
@@ -220,6 +236,7 @@ def main():
 		"answered":  {slow(false), wide, "[8,7]", 1, 10 * time.Second},
 		"failed":    {slow(true), wide, "[0,0]", 8, 20 * time.Second},
 		"impatient": {slow(false), impatient, "[false,false]", 2, 13 * time.Second},
+		"short":     {timed, short, `["False","None","True","True","True"]`, 2, 12 * time.Second},
 		"lost":      {slow(false), lost, `"timeout"`, 1, 5 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {

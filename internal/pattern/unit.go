@@ -18,6 +18,7 @@ type unit struct {
 	exports  map[string]bool           // names that other modules may load
 	asks     []runtime.Mention         // agent("x")
 	children []runtime.Mention         // run(":x.star")
+	open     bool                      // it may also run patterns that it does not name
 	defs     map[string]*builtins.Decl // parameters of the functions of the file
 }
 
@@ -45,6 +46,7 @@ func parseUnit(name string, text []byte) (*unit, *runtime.File, *labelError) {
 		u.statement(stmt)
 	}
 	u.asks, u.children = mentions(f.Syntax, "agent"), mentions(f.Syntax, "run")
+	u.open = speaksOf(f.Syntax, "run") > len(u.children)
 	return u, f, nil
 }
 
@@ -101,6 +103,17 @@ func mentions(f *syntax.File, builtin string) []runtime.Mention {
 		return true
 	})
 	return found
+}
+
+// speaksOf counts where a name stands, whatever it means there.
+func speaksOf(f *syntax.File, name string) (n int) {
+	syntax.Walk(f, func(node syntax.Node) bool {
+		if id, ok := node.(*syntax.Ident); ok && id.Name == name {
+			n++
+		}
+		return true
+	})
+	return n
 }
 
 // calledName is the plain name that a call calls, or "".

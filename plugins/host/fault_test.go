@@ -154,6 +154,46 @@ func TestBreakerOpensAfterFiveExits(t *testing.T) {
 	require.Greater(t, d.RetryAfterMS, 20_000)
 }
 
+// notebook is a Memory.
+type notebook struct {
+	mu    sync.Mutex
+	pages map[string][]byte
+}
+
+func (n *notebook) Recall(key string) []byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.pages[key]
+}
+
+func (n *notebook) Change(key string, change func([]byte) []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.pages[key] = change(n.pages[key])
+}
+
+func TestAHostThatEndsWhileAgentsStartBlamesNone(t *testing.T) {
+	t.Parallel()
+	memory := &notebook{pages: make(map[string][]byte)}
+	for range 5 {
+		begun := filepath.Join(t.TempDir(), "begun")
+		h := host.New(host.Options{
+			Memory: memory,
+			Agents: []host.AgentConfig{{Name: "a", Command: []string{"sh", "-c", `echo >"$0"; exec sleep 1000`, begun}}},
+		})
+		ended := make(chan error, 1)
+		go func() { ended <- h.Start(t.Context(), "a") }()
+		require.Eventually(t, func() bool { _, err := os.Stat(begun); return err == nil }, 30*time.Second, time.Millisecond)
+		require.NoError(t, h.Close())
+		require.Error(t, <-ended)
+	}
+	require.Empty(t, memory.pages)
+
+	h := probeHost(t, func(o *host.Options) { o.Memory, o.Agents[0].Command = memory, as(t, "exits") })
+	require.Error(t, h.Start(t.Context(), "a"))
+	require.NotEmpty(t, memory.pages, "an agent that ends is remembered")
+}
+
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	h := probeHost(t)

@@ -1,8 +1,10 @@
 package host
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,6 +53,17 @@ func TestHostsRememberExits(t *testing.T) {
 	p = fresh()
 	p.recall()
 	require.Empty(t, p.exits)
+}
+
+func TestAStartThatFailsOfTheMachineIsNotTheProgramsFault(t *testing.T) {
+	t.Parallel()
+	p := &process{host: &Host{ctx: t.Context()}}
+	for _, err := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN} {
+		require.True(t, p.blameless(&StartError{Cause: os.NewSyscallError("pipe2", err)}))
+	}
+	require.True(t, p.blameless(ErrClosed))
+	require.False(t, p.blameless(&StartError{Cause: syscall.ENOENT}))
+	require.False(t, p.blameless(errors.New("it printed rubbish")))
 }
 
 func TestAnEditedProgramIsAnotherOne(t *testing.T) {

@@ -2,9 +2,11 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -115,9 +117,15 @@ func (p *process) start(s *startup, pause time.Duration) {
 	defer p.mu.Unlock()
 	p.starting = nil
 	p.cur = s.inst
-	if s.err != nil {
+	if s.err != nil && !p.blameless(s.err) {
 		p.exited("before it was ready")
 	}
+}
+
+// blameless says whether a start failed of something that says nothing about the program: the host ends, or the machine has no room
+// for one more process or file.
+func (p *process) blameless(err error) bool {
+	return p.closed || p.host.ctx.Err() != nil || errors.Is(err, ErrClosed) || exhausted(err)
 }
 
 // settle forgets an instance that has ended, and counts its exit.
@@ -125,7 +133,7 @@ func (p *process) settle() {
 	if p.cur == nil || p.cur.alive() {
 		return
 	}
-	if !p.closed {
+	if !p.closed && p.host.ctx.Err() == nil {
 		<-p.cur.runner.done
 		p.exited("with " + p.cur.runner.state)
 	}
@@ -186,4 +194,14 @@ func (p *process) shutdown() {
 	if inst != nil {
 		inst.stop()
 	}
+}
+
+// exhausted says whether a start failed of what this machine or process has too little of.
+func exhausted(err error) bool {
+	for _, want := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN} {
+		if errors.Is(err, want) {
+			return true
+		}
+	}
+	return false
 }

@@ -41,7 +41,7 @@ func (o *Options) limits(m *manifest.Manifest) []finding {
 }
 
 func idle(st *limiter.Status) bool {
-	return st.InUse == 0 && st.Held.IsZero() && st.Down.IsZero() && !st.Trying
+	return st.InUse == 0 && st.Held.IsZero() && st.Down.IsZero() && !st.Trying && st.Err == nil
 }
 
 func (o *Options) limit(l *limiter.Limit, st *limiter.Status) finding {
@@ -54,6 +54,9 @@ func (o *Options) limit(l *limiter.Limit, st *limiter.Status) finding {
 		parts = append(parts, "rate "+l.Rate.String())
 	}
 	switch {
+	case st.Err != nil:
+		f.State = note
+		parts = append(parts, "each run has them for itself: "+st.Err.Error())
 	case !st.Held.IsZero():
 		f.State = note
 		parts = append(parts, "held back until "+at(st.Held)+", as it asked for a pause: "+st.Last)
@@ -65,7 +68,10 @@ func (o *Options) limit(l *limiter.Limit, st *limiter.Status) finding {
 		parts = append(parts, "counts as down, the next call tries whether it is back; the last failure: "+st.Last)
 	}
 	f.Detail = strings.Join(parts, ", ")
-	if f.State == note {
+	switch {
+	case st.Err != nil:
+		f.Hint = "to share them again, delete " + cli.Short(o.App.Dir, st.Dir)
+	case f.State == note:
 		f.Hint = "to call it at once, delete " + cli.Short(o.App.Dir, st.Dir)
 	}
 	return f

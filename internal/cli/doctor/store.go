@@ -117,7 +117,7 @@ func (o *Options) owner(dir string) string {
 func formatOf(dir string) string {
 	text, err := os.ReadFile(filepath.Join(dir, "version"))
 	number, version, ok := strings.Cut(strings.TrimSpace(string(text)), " ")
-	if err != nil || !ok {
+	if err != nil || !ok || strings.Trim(number, "0123456789") != "" {
 		return ""
 	}
 	return fmt.Sprintf(", format %s, made by parallax %s", number, version)

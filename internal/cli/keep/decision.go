@@ -50,7 +50,11 @@ func ListApprovals(app *cli.App, run string, list []Waiting, asJSON bool) error 
 		return nil
 	}
 	for _, w := range list {
-		fmt.Fprintf(app.Out, "%s  %q  %s\n", w.Address, w.Title, strings.Join(clean(w.Options), " | "))
+		line := fmt.Sprintf("%s  %q  %s", w.Address, w.Title, strings.Join(clean(w.Options), " | "))
+		if note := w.note(); note != "" {
+			line += "  (" + note + ")"
+		}
+		fmt.Fprintln(app.Out, line)
 	}
 	return nil
 }
@@ -82,9 +86,14 @@ func (d Decision) meant(program string, list []Waiting) (Waiting, error) {
 			return Waiting{}, cli.Usagef(waits(all), "run %s waits for nobody's decision at %s", d.Run, d.Address)
 		}
 	}
+	if open := slices.DeleteFunc(slices.Clone(list), func(w Waiting) bool { return !w.open() }); len(open) > 0 {
+		list = open
+	}
 	switch {
 	case len(list) == 0:
 		return Waiting{}, cli.Usagef(d.Show+" tells what it does", "run %s waits for nobody's decision", d.Run)
+	case !list[0].open():
+		return Waiting{}, list[0].refuse(d.Run)
 	case len(list) > 1:
 		return Waiting{}, cli.Usagef("give an address: "+program+" approve "+d.Run+" ADDRESS "+d.Choice, "run %s waits for several decisions: %s", d.Run, names(list))
 	case !slices.Contains(list[0].Options, d.Choice):

@@ -2,7 +2,9 @@ package keep
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/parallax-run/parallax/internal/story"
 	"github.com/parallax-run/parallax/runtime"
@@ -64,6 +66,8 @@ type Waiting struct {
 	By      string          `json:"by,omitempty"`
 	Options []string        `json:"options"`
 	Context runtime.Payload `json:"context,omitempty"`
+	Until   time.Time       `json:"until,omitzero"`    // nobody can decide later
+	Decided *Decided        `json:"decided,omitempty"` // and the run has not taken it yet
 }
 
 // told is the story of a family that has not ended.
@@ -84,12 +88,24 @@ func Approvals(family []Member) []Waiting {
 			r, at := asked(n.Asked), n.Addr.String()
 			list = append(list, Waiting{
 				Run: n.Run, At: at, Address: strings.TrimPrefix(n.Run+"/"+at, root+"/"),
-				Title: n.Name, By: r.By, Options: r.Options, Context: runtime.Payload(r.Context),
+				Title: n.Name, By: r.By, Options: r.Options, Context: runtime.Payload(r.Context), Until: n.Until,
 			})
 		}
 		return true
 	})
 	return list
+}
+
+// Awaited gives the names of the signals that a family which has not ended waits for, in the order of the script.
+func Awaited(family []Member) []string {
+	var names []string
+	told(family).Root.Walk(func(n *story.Node, _ int) bool {
+		if n.Kind == story.Signal && n.Status == story.Waiting && !slices.Contains(names, n.Name) {
+			names = append(names, n.Name)
+		}
+		return true
+	})
+	return names
 }
 
 // Taken is a signal that a run has taken.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -16,7 +17,7 @@ type Place struct {
 }
 
 // PlaceOf finds a place in a family, as people write it: an address of the first run, or behind the address of a child run one in that. It is false when
-// nothing is recorded there.
+// nothing is recorded there or just before it.
 func PlaceOf(family []Member, from string) (Place, bool) {
 	for _, m := range family {
 		text := from
@@ -28,7 +29,11 @@ func PlaceOf(family []Member, from string) (Place, bool) {
 			text = below
 		}
 		at, ok := runtime.ParseAddress(text)
-		if ok && at.N > 0 && slices.ContainsFunc(m.Facts, func(f runtime.Fact) bool { return f.Addr == at }) {
+		if !ok || at.N <= 0 {
+			continue
+		}
+		before := runtime.Address{Path: at.Path, N: max(at.N-1, 1)}
+		if slices.ContainsFunc(m.Facts, func(f runtime.Fact) bool { return f.Addr == at || f.Addr == before }) {
 			return Place{m.Run, at}, true
 		}
 	}
@@ -133,17 +138,10 @@ func steps(a runtime.Address) []step {
 
 // postponed moves deadlines by the time since the last fact.
 func postponed(family []Member, now time.Time) []Member {
-	var last time.Time
+	last := latest(family)
 	for _, m := range family {
 		for i := range m.Facts {
-			if m.Facts[i].At.After(last) {
-				last = m.Facts[i].At
-			}
-		}
-	}
-	for _, m := range family {
-		for i := range m.Facts {
-			if f := &m.Facts[i]; !f.Until.IsZero() {
+			if f := &m.Facts[i]; !f.Until.IsZero() && f.Addr != (runtime.Address{}) {
 				f.Until = f.Until.Add(max(now.Sub(last), 0))
 			}
 		}
@@ -151,17 +149,37 @@ func postponed(family []Member, now time.Time) []Member {
 	return family
 }
 
-// Inherit adds facts that the run is to have.
-func (s *Session) Inherit(family []Member) error {
+// latest is when the last fact of a family was made.
+func latest(family []Member) (last time.Time) {
 	for _, m := range family {
-		if err := s.Lease.Append(m.Run, m.Facts...); err != nil {
-			return err
+		for i := range m.Facts {
+			if m.Facts[i].At.After(last) {
+				last = m.Facts[i].At
+			}
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.meter = took(family)
-	return nil
+	return last
+}
+
+// Left has the budget of time of a run that inherits facts of another count from now: the time from when the other one began to the last of the facts is
+// used, that since then is not. Where the other one inherited too, what lay between it and its own origin is not used either.
+func Left(inherited []Member, from *badger.Record, now time.Time) {
+	budget := time.Duration(from.Budget.Seconds * float64(time.Second))
+	if budget == 0 || len(inherited) == 0 {
+		return
+	}
+	last := latest(inherited)
+	for i := range inherited[0].Facts {
+		f := &inherited[0].Facts[i]
+		if f.Kind != runtime.Begun || f.Addr != (runtime.Address{}) {
+			continue
+		}
+		start := f.At
+		if !f.Until.IsZero() && !last.Before(from.Started) {
+			start = f.Until.Add(-budget)
+		}
+		f.Until = now.Add(budget - last.Sub(start))
+	}
 }
 
 // Record is what is kept of a run, to be read.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli/keep"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -67,5 +68,37 @@ func TestARunGoesAnotherWayFromAnAddress(t *testing.T) {
 			}
 		}
 		require.ElementsMatch(t, want, got, from)
+	}
+}
+
+// TestABudgetOfTimeGoesOnFromTheFork forks a run of a minute, long after it, and then the fork: both have what was left at the last fact that they have.
+func TestABudgetOfTimeGoesOnFromTheFork(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
+	call := func(n int, at time.Time) []runtime.Fact {
+		addr := runtime.Address{N: n}
+		return []runtime.Fact{{Kind: runtime.Begun, Addr: addr, At: at, Request: runtime.Payload(`{"effect":"agent"}`)}, {Kind: runtime.Done, Addr: addr, At: at}}
+	}
+	old := []keep.Member{{Run: "old", Facts: append([]runtime.Fact{{Kind: runtime.Begun, At: began}}, append(call(1, began.Add(5*time.Second)), call(2, began.Add(20*time.Second))...)...)}}
+	fork := func(family []keep.Member, from string, r *badger.Record, now time.Time) []keep.Member {
+		kept := keep.Before(family, place(t, family, from), "new", now)
+		keep.Left(kept, r, now)
+		return kept
+	}
+	end := func(family []keep.Member) time.Time { return family[0].Facts[0].Until }
+	r := &badger.Record{Started: began}
+	require.Zero(t, end(fork(old, "3", r, began.Add(time.Hour))), "there is no budget")
+	r.Budget.Seconds = 60
+	for from, used := range map[string]time.Duration{"1": 0, "2": 5 * time.Second, "3": 20 * time.Second} {
+		require.Equal(t, began.Add(time.Hour+time.Minute-used), end(fork(old, from, r, began.Add(time.Hour))), from)
+	}
+
+	hour := began.Add(time.Hour)
+	first := fork(old, "3", r, hour)
+	first[0].Facts = append(first[0].Facts, call(3, hour.Add(7*time.Second))...)
+	r.Started = hour
+	later := hour.Add(time.Hour)
+	for from, used := range map[string]time.Duration{"2": 5 * time.Second, "3": 20 * time.Second, "4": 27 * time.Second} {
+		require.Equal(t, later.Add(time.Minute-used), end(fork(first, from, r, later)), from)
 	}
 }

@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/parallax-run/parallax/internal/badger"
+	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/story"
 	"github.com/parallax-run/parallax/runtime"
@@ -56,22 +58,35 @@ func (s *Session) Took() story.Meter {
 	return s.meter
 }
 
-// Begin makes the record of a new run, with signals that it is to find, and takes it. The error is a *cli.SuspendedError when there was no room for more
-// than the record.
-func Begin(s *badger.Store, r badger.Record, signals []Signal) (*Session, error) {
-	if err := s.Create(r); err != nil {
-		return nil, err
+// Begin makes the record of a new run, with signals and facts that it is to find, and takes it: either all of them are kept or there is no run.
+// The error is a *cli.SuspendedError when there was no room for more.
+func Begin(s *badger.Store, r badger.Record, signals []Signal, inherited []Member) (*Session, error) {
+	messages := make([]badger.Message, len(signals))
+	for i, sig := range signals {
+		messages[i] = badger.Message{Kind: SignalMessage, Name: sig.Name, Value: sig.Value}
 	}
-	for _, sig := range signals {
-		if err := s.Send(r.ID, badger.Message{Kind: SignalMessage, Name: sig.Name, Value: sig.Value}); err != nil {
-			return nil, Stalled(r.ID, err)
+	taken := Signals(inherited)
+	for sig, n := range taken { // they are kept too: who resumes the run leaves out as many as its facts name
+		for range n {
+			messages = append(messages, badger.Message{Kind: SignalMessage, Name: sig.Name, Value: runtime.Payload(sig.Value)})
 		}
+	}
+	past := make([]badger.Past, len(inherited))
+	for i, m := range inherited {
+		past[i] = badger.Past(m)
+	}
+	if err := s.Begin(r, messages, past); err != nil {
+		return nil, err
 	}
 	l, err := s.Lease(r.ID)
 	if err != nil {
 		return nil, Stalled(r.ID, err)
 	}
-	return &Session{ID: r.ID, Store: s, Lease: l, again: len(signals) > 0}, nil
+	session := &Session{ID: r.ID, Store: s, Lease: l, taken: taken, again: len(messages) > 0}
+	if len(inherited) > 0 {
+		session.meter = took(inherited)
+	}
+	return session, nil
 }
 
 // Resume takes a run that has not ended. The error is a *badger.Held when another process goes on with it, and badger.ErrEnded when it has ended
@@ -202,7 +217,7 @@ func (s *Session) End(result runtime.Payload, err error) error {
 		r.Status, r.Result, r.Calls, r.Usage = status, result, took.Calls, took.Usage
 		r.Error, _ = errors.AsType[*runtime.Error](err)
 		if r.Why = ""; status == badger.Suspended {
-			r.Why, r.Error = err.Error(), nil
+			r.Why, r.Error = why(err), nil
 		}
 	})
 	if lost != nil && status.Final() {
@@ -212,6 +227,14 @@ func (s *Session) End(result runtime.Payload, err error) error {
 		lost = err
 	}
 	return lost
+}
+
+// why says what suspended a run, which others can send signals to.
+func why(err error) string {
+	if person, ok := errors.AsType[*engine.NeedsPerson](err); ok && person.Signal != "" {
+		return fmt.Sprintf("it waits for the signal %q", person.Signal)
+	}
+	return err.Error()
 }
 
 // StatusOf says how a run stands that ended so.

@@ -11,8 +11,9 @@ import (
 )
 
 // interruptible gives a context that ends at the first Ctrl-C or SIGTERM, or when the terminal is closed. The second ends the process as if nobody listened,
-// however soon it comes. stop ends the listening.
+// however soon it comes; where Ctrl-C was to be ignored, as in a background job of a script, it ends the process as cancelled. stop ends the listening.
 func interruptible() (ctx context.Context, stop func()) {
+	deadly := map[os.Signal]bool{os.Interrupt: !signal.Ignored(os.Interrupt), syscall.SIGTERM: true, syscall.SIGHUP: true}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -25,8 +26,10 @@ func interruptible() (ctx context.Context, stop func()) {
 		for first := true; ; first = false {
 			select {
 			case sig := <-signals:
-				if !first {
+				if !first && deadly[sig] {
 					die(sig)
+				} else if !first {
+					os.Exit(int(cli.Stopped))
 				}
 				cancel(fmt.Errorf("%s signal received", sig))
 			case <-quit:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli"
@@ -47,6 +48,9 @@ that is under way could go on with it. --from ADDRESS begins a new kept run that
 		Args: cli.Args(1, 1, "one run"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.ID = args[0]
+			if err := o.fits(cmd.Flags()); err != nil {
+				return o.Reported(err)
+			}
 			return o.Reported(o.do(cmd.Context()))
 		},
 	}
@@ -63,6 +67,16 @@ that is under way could go on with it. --from ADDRESS begins a new kept run that
 	o.Keep.Flags(f)
 	o.Keep.WritingFlags(f)
 	return cmd
+}
+
+// fits refuses flags about a new run where there is none.
+func (o *replay) fits(f *pflag.FlagSet) error {
+	for _, name := range []string{"id", "agents", "wait", "timeout", "durability"} {
+		if o.from == "" && f.Changed(name) {
+			return cli.Usagef("add --from ADDRESS, or leave out --"+name, "--%s is about the new run that --from begins", name)
+		}
+	}
+	return nil
 }
 
 func (o *replay) do(ctx context.Context) error {
@@ -85,7 +99,7 @@ func (o *replay) do(ctx context.Context) error {
 	}
 	j := &run.Job{Inputs: r.Inputs, Bounds: input.Bounds{Limits: r.Limits, Budget: r.Budget}}
 	if err := p.Loaded.Program.Bind(j.Inputs); err != nil {
-		return p.Sourced(err)
+		return p.Sourced(o.unfit(&r, err))
 	}
 	switch {
 	case o.from != "":
@@ -94,6 +108,19 @@ func (o *replay) do(ctx context.Context) error {
 		return o.compare(ctx, store, &r, p, j)
 	}
 	return o.again(ctx, store, &r, p, j)
+}
+
+// unfit says of inputs that the pattern does not take that they are those of the record.
+func (o *replay) unfit(r *badger.Record, err error) error {
+	e, ok := errors.AsType[*runtime.InputError](err)
+	if !ok {
+		return err
+	}
+	if o.against == "" {
+		return cli.Usagef("", "the inputs that run %s began with do not fit its pattern: %s", r.ID, e.Message)
+	}
+	hint := "a replay has the inputs of the recorded run; give another version of its pattern, or begin a run with other inputs: parallax run " + o.against
+	return cli.Usagef(hint, "the inputs that run %s began with do not fit %s: %s", r.ID, o.against, e.Message)
 }
 
 // project is the pattern that is replayed: the run's own, or that of --against. Agents matter only where there is a new run.
@@ -117,8 +144,16 @@ func (o *replay) again(ctx context.Context, store *badger.Store, r *badger.Recor
 		if err == nil && r.Status == badger.Done && result.String() != r.Result.String() {
 			return fmt.Errorf("the replay of run %s gives another result than the run did: parallax runs show %s has that", r.ID, r.ID)
 		}
-		return err
+		return o.replayed(r, err)
 	})
+}
+
+// replayed says of an error whose record was replayed with what.
+func (o *replay) replayed(r *badger.Record, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &cli.ReplayError{Run: r.ID, Against: o.against, State: o.Keep.State, Err: err}
 }
 
 // unfinished is what a replay ends in that came to the end of the record.
@@ -128,6 +163,11 @@ func (o *replay) unfinished(r *badger.Record, err error) error {
 		return r.Error // it ended of something that no fact tells: somebody cancelled it, or its time was up
 	case r.Status.Final():
 		return fmt.Errorf("the record of run %s is not whole: %w", r.ID, err)
+	case r.Holder != 0:
+		return &cli.Advised{
+			Err: fmt.Errorf("run %s goes on in process %d; so far %w", r.ID, r.Holder, err), Exit: cli.Suspended,
+			Hint: (&cli.SuspendedError{Run: r.ID, State: o.Keep.State}).Command("runs watch %s") + " shows what it does",
+		}
 	}
 	return &cli.SuspendedError{Run: r.ID, State: o.Keep.State, Err: err}
 }
@@ -168,7 +208,7 @@ func (o *replay) compare(ctx context.Context, store *badger.Store, r *badger.Rec
 		same := err == nil && result.String() == r.Result.String()
 		v.SameResult = &same
 	}
-	return o.judge(&v, p, err)
+	return o.judge(&v, p, o.replayed(r, err))
 }
 
 func is[E error](err error) bool {
@@ -229,12 +269,11 @@ func (o *replay) fork(ctx context.Context, store *badger.Store, r *badger.Record
 		o.Pattern = o.against
 	}
 	j.Begin = func() (*keep.Session, error) {
-		o.Origin, o.From = r.ID, o.from
-		s, err := o.Begin(store, p, j)
-		if err != nil {
-			return nil, err
-		}
-		return s, s.Inherit(keep.Before(family, from, o.ID, time.Now()))
+		o.Origin, o.From, o.Took = r.ID, o.from, &run.Took{Run: r.ID, Against: o.against}
+		now := time.Now()
+		j.Inherited = keep.Before(family, from, o.ID, now)
+		keep.Left(j.Inherited, r, now)
+		return o.Begin(store, p, j)
 	}
 	return o.Execute(ctx, p, j)
 }

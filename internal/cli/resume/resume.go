@@ -25,11 +25,13 @@ import (
 // Options are what the command line of resume says.
 type Options struct {
 	run.Options // ID may be the beginning of one
+
+	again bool // a damaged run too
 }
 
 // NewCmd makes the command.
 func NewCmd(app *cli.App) *cobra.Command {
-	o := &Options{run.Options{App: app}}
+	o := &Options{Options: run.Options{App: app}}
 	cmd := &cobra.Command{
 		Use:   "resume RUN",
 		Short: "Go on with a run that was broken off",
@@ -51,6 +53,7 @@ The beginning of an id is enough where it is clear which run is meant.`,
 	f.BoolVarP(&o.Quiet, "quiet", "q", false, "show only the result, and errors")
 	f.BoolVar(&o.Anew, "no-cache", false, "ask every agent, also where ask(cache=...) would take an earlier answer")
 	f.BoolVar(&o.Wait, "wait", false, "a run that needs a person or a signal stays and waits for parallax approve or signal")
+	f.BoolVar(&o.again, "again", false, "go on with a damaged run too, whose agents may be asked again")
 	f.StringArrayP("input", "i", nil, "")
 	f.String("input-file", "", "")
 	for _, name := range []string{"input", "input-file"} {
@@ -78,6 +81,9 @@ func (o *Options) resume(ctx context.Context) error {
 		return err
 	}
 	o.ID, o.Seed = r.ID, r.Seed
+	if r.Origin != "" {
+		o.Took = &run.Took{Run: r.ID}
+	}
 	switch {
 	case r.Parent != "":
 		return cli.Usagef("parallax resume "+r.Parent, "%s is a child run: it goes on with the run that asked for it", r.ID)
@@ -85,6 +91,10 @@ func (o *Options) resume(ctx context.Context) error {
 		return o.over(&r)
 	case r.Holder != 0:
 		return &badger.Held{Run: r.ID, By: r.Holder}
+	}
+	if r.Damaged != "" && !o.again {
+		return cli.Usagef("parallax resume --again "+r.ID+" goes on all the same; parallax runs show "+r.ID+" shows what is left of it",
+			"run %s is damaged, so that agents which had answered may be asked again: %s", r.ID, r.Damaged)
 	}
 	p, err := Restore(o.App, store, &r, o.Agents)
 	if err != nil {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -126,7 +129,27 @@ func (m *message) signal(ctx context.Context, name, text string) error {
 	if err := store.Send(r.ID, badger.Message{Kind: keep.SignalMessage, Name: name, Value: value}); err != nil {
 		return missed(store, r.ID, err)
 	}
+	if err := m.unawaited(store, &r, name); err != nil {
+		return err
+	}
 	return m.tell(&r, sent{Kind: keep.SignalMessage, Name: name, Value: value}, fmt.Sprintf("the signal %q is on its way to run %s", name, r.ID))
+}
+
+// unawaited says for what signals a run waits now if this one is not among them: the name may be mistyped, or be wanted later.
+func (m *message) unawaited(store *badger.Store, r *badger.Record, name string) error {
+	family, err := keep.Family(store, r.ID)
+	if err != nil {
+		return err
+	}
+	names := keep.Awaited(family)
+	if len(names) == 0 || slices.Contains(names, name) {
+		return nil
+	}
+	for i := range names {
+		names[i] = strconv.Quote(names[i])
+	}
+	fmt.Fprintf(m.app.Err, "run %s waits for %s now, and keeps %q until it asks for that\n", r.ID, strings.Join(names, ", "), name)
+	return nil
 }
 
 // approval is the command line of `parallax approve`.
@@ -165,22 +188,13 @@ meant where several wait. A run that is suspended learns of it when it is resume
 	return cmd
 }
 
-// waiting gives what the run waits for people to decide.
-func waiting(store *badger.Store, run string) ([]keep.Waiting, error) {
-	family, err := keep.Family(store, run)
-	if err != nil {
-		return nil, err
-	}
-	return keep.Approvals(family), nil
-}
-
 func (a *approval) list(ctx context.Context) error {
 	store, r, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	list, err := waiting(store, r.ID)
+	list, err := keep.Undecided(store, r.ID)
 	if err != nil {
 		return err
 	}
@@ -193,7 +207,7 @@ func (a *approval) decide(ctx context.Context) error {
 		return err
 	}
 	defer store.Close()
-	list, err := waiting(store, r.ID)
+	list, err := keep.Undecided(store, r.ID)
 	if err != nil {
 		return err
 	}
@@ -202,6 +216,9 @@ func (a *approval) decide(ctx context.Context) error {
 		return err
 	}
 	if err := store.Send(w.Run, badger.Message{Kind: keep.DecisionMessage, Addr: w.At, Value: value}); err != nil {
+		if errors.Is(err, badger.ErrExists) { // since the list was made
+			return &cli.UsageError{Message: fmt.Sprintf("%q: it is decided already", w.Title), Hint: "parallax approve " + r.ID + " says by whom"}
+		}
 		return missed(store, r.ID, err)
 	}
 	out := sent{Kind: keep.DecisionMessage, Address: w.Address, Name: w.Title, Value: value}

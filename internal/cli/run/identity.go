@@ -4,10 +4,10 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/binary"
-	"regexp"
 	"strings"
 	"time"
 
+	"github.com/parallax-run/parallax/internal/badger"
 	"github.com/parallax-run/parallax/internal/cli"
 )
 
@@ -15,7 +15,7 @@ import (
 func (o *Options) Identify() error {
 	if o.ID == "" {
 		o.ID = newID(time.Now())
-	} else if ok, _ := regexp.MatchString(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`, o.ID); !ok {
+	} else if badger.CheckID(o.ID) != nil {
 		return cli.Usagef("use up to 64 letters, digits, '.', '_' and '-'", "--id %q cannot be the name of a run", o.ID)
 	}
 	if !o.Seeded {

@@ -47,11 +47,19 @@ type Options struct {
 	ID        string
 	Origin    string // of a run that has what came before From in another: the id of that
 	From      string // address there
+	Took      *Took  // of a run that has facts of another
 
 	Anew bool // no earlier answer will do
 	Keep keep.Options
 	Kept Choice // whether the run is recorded
+	only string // a flag that was given and means nothing unless it is, or ""
 	Wait bool   // stay when a person or a signal from elsewhere is needed
+}
+
+// Took says which record is to be replayed when what a run took over from another does not fit it.
+type Took struct {
+	Run     string
+	Against string // file of the pattern, "" for that of the record
 }
 
 // Choice is yes, no, or what the project says.
@@ -125,13 +133,18 @@ func (o *Options) Flags(f *pflag.FlagSet) {
 	f.StringVar(&o.ID, "id", "", "`name` of the run; else one is made")
 }
 
-// choose reads whether the run is to be kept. Who says where wants it.
+// choose reads whether the run is to be kept. Who says where wants it. Of wrong combinations prepareAndRun tells, which knows the project.
 func (o *Options) choose(f *pflag.FlagSet, kept bool) {
 	switch {
 	case f.Changed("keep") && !kept:
 		o.Kept = No
 	case kept || f.Changed("state"):
 		o.Kept = Yes
+	}
+	for _, name := range []string{"wait", "durability"} {
+		if f.Changed(name) {
+			o.only = "--" + name
+		}
 	}
 }
 
@@ -157,6 +170,10 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	kept := o.Kept == Yes || o.Kept == AsProject && p.Manifest.State.Dir != ""
+	if !kept && o.only != "" {
+		return cli.Usagef("add --keep, or leave out "+o.only, "%s is about a run that is kept, and this one is not", o.only)
+	}
 	j, err := o.Prepare(ctx, p)
 	if err != nil {
 		return p.Sourced(err)
@@ -167,7 +184,7 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	if err := p.Missing(); err != nil {
 		return err
 	}
-	if o.Kept == No || o.Kept == AsProject && p.Manifest.State.Dir == "" {
+	if !kept {
 		return o.Execute(ctx, p, j)
 	}
 	store, err := o.Keep.Open(ctx, o.App, p.Manifest)
@@ -192,6 +209,8 @@ type Job struct {
 	Signals []keep.Signal
 	Timeout time.Duration
 	Begin   func() (*keep.Session, error) // takes the run to record it; nil records nothing
+
+	Inherited []keep.Member // what a recorded run has done before it begins, or nil
 }
 
 // Prepare checks everything that can be checked before an agent starts.

@@ -65,6 +65,9 @@ func (o *Options) suspended(err error) error {
 	if keep.StatusOf(err) != badger.Suspended {
 		return err
 	}
+	if o.Took != nil {
+		err = &cli.ReplayError{Run: o.Took.Run, Against: o.Took.Against, State: o.Keep.State, Err: err}
+	}
 	return &cli.SuspendedError{Run: o.ID, State: o.Keep.State, Err: err}
 }
 
@@ -117,6 +120,10 @@ func (o *Options) Begin(store *badger.Store, p *project.Project, j *Job) (*keep.
 		}
 		r.Sources[name] = digest
 	}
-	s, err := keep.Begin(store, r, j.Signals)
+	s, err := keep.Begin(store, r, j.Signals, j.Inherited)
+	if errors.Is(err, badger.ErrExists) {
+		resume := (&cli.SuspendedError{Run: o.ID, State: o.Keep.State}).Command("resume %s")
+		return nil, &cli.Advised{Err: err, Exit: cli.Usage, Hint: "give the run another name with --id, or go on with that one: " + resume}
+	}
 	return s, o.inState(err)
 }

@@ -16,11 +16,13 @@ func exportCmd(o *Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "export ID [-o FILE]", Short: "Write one run to a file",
 		Long: `Write one run to a file that another machine can import: all that is kept of it, its child runs and the texts of its pattern, with a
-checksum. The file is ID.plx in the working directory unless -o names another, - being standard output. It holds inputs and answers as they are.`,
+checksum. The file is ID.plx in the working directory unless -o names another, - being standard output. A file that is there already stays as it is,
+unless --force is given. It holds inputs and answers as they are.`,
 		Example: "  parallax runs export 20260504-101112-k2f7qa\n  parallax runs export 2026 -o - | ssh there parallax runs import -",
 		Args:    cli.Args(1, 1, "the id of one run"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return o.export(cmd.Context(), args[0]) },
 	}
+	cmd.Flags().BoolVarP(&o.force, "force", "f", false, "write the file also where there is one of that name")
 	cmd.Flags().StringVarP(&o.out, "output", "o", "", "`FILE` to write, - being standard output")
 	return cmd
 }
@@ -39,6 +41,9 @@ func (o *Options) export(ctx context.Context, id string) error {
 			name = r.ID + ".plx"
 		}
 		path := o.path(name)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && !o.force {
+			return cli.Usagef("give --force to write it anew, or another name with -o", "%s is there already", name)
+		}
 		if err := create(path, "--output", func(f *os.File) error { return s.Export(f, r.ID) }); err != nil {
 			return err
 		}

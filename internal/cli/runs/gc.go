@@ -3,6 +3,7 @@ package runs
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +33,8 @@ func NewGCCmd(app *cli.App) *cobra.Command {
 		Short: "Remove old runs and give their room back to the disk",
 		Long: `Remove runs that ended long ago, or as many of the oldest as it takes to come below a size, and what no run needs any more. Runs that go on,
 are suspended or lost stay. keep_for and keep_bytes under [state] of parallax.toml say what stays unless the flags do; where nothing says so,
-no run is removed. What is left of removed ones always goes.
+no run is removed. What is left of removed ones always goes, also of those that parallax runs rm removed. Texts that no run needs stay for an hour,
+as a run that is just beginning may be about to say that it does: for a minute where a removed run had them.
 
 Answers that are kept for ask(cache=...) go when nobody used them for 30 days, or cache_for, and the oldest until all take no more than 256 MiB,
 or cache_bytes; with --cache all of them go.`,
@@ -56,7 +58,8 @@ type collected struct {
 	Runs    []string `json:"runs"` // that were removed, or would be
 	Answers int      `json:"answers,omitempty"`
 	Blobs   int      `json:"blobs"`
-	Bytes   int64    `json:"bytes"` // by which the store got smaller on the disk
+	Bytes   int64    `json:"bytes"`          // by which the store got smaller on the disk
+	Held    int      `json:"held,omitempty"` // texts that no run needs and that are too new to go
 	DryRun  bool     `json:"dry_run,omitempty"`
 }
 
@@ -101,7 +104,7 @@ func (o *gcOptions) policy() (badger.Retention, error) {
 
 func (o *gcOptions) tell(p badger.Retention, freed badger.Freed) error {
 	if o.JSON {
-		return cli.JSON(o.App, collected{append([]string{}, freed.IDs...), freed.Answers, freed.Blobs, freed.Bytes, p.DryRun})
+		return cli.JSON(o.App, collected{append([]string{}, freed.IDs...), freed.Answers, freed.Blobs, freed.Bytes, freed.Young, p.DryRun})
 	}
 	verb := "removed"
 	if p.DryRun {
@@ -120,6 +123,11 @@ func (o *gcOptions) tell(p badger.Retention, freed badger.Freed) error {
 		fmt.Fprintf(o.App.Err, "would remove %s of %s\n", what, span.Text(freed.Bytes))
 	} else {
 		fmt.Fprintf(o.App.Err, "removed %s and %s, freed %s\n", what, many(freed.Blobs, "text"), span.Text(freed.Bytes))
+	}
+	if freed.Young > 0 {
+		until := freed.Until.Local().Add(time.Second).Format(time.TimeOnly)
+		fmt.Fprintf(o.App.Err, "%s of %s that no run needs may belong to one that is just beginning: parallax gc removes them after %s\n",
+			many(freed.Young, "text"), span.Text(freed.YoungBytes), until)
 	}
 	if !p.AllAnswers && p.MaxAge == 0 && p.MaxBytes == 0 && p.MaxRuns == 0 {
 		fmt.Fprintln(o.App.Err, "nothing says how long runs stay: give --max-age, --max-bytes or --max-runs, or set keep_for under [state]")

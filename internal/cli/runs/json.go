@@ -19,15 +19,16 @@ type listed struct {
 	Seconds float64        `json:"seconds,omitempty"`
 	Calls   int            `json:"calls"`
 	Usage   *runtime.Usage `json:"usage,omitempty"`
-	Holder  int            `json:"pid,omitempty"` // of the process that goes on with it
-	Why     string         `json:"why,omitempty"` // it was suspended
+	Holder  int            `json:"pid,omitempty"`     // of the process that goes on with it
+	Why     string         `json:"why,omitempty"`     // it was suspended
+	Damaged string         `json:"damaged,omitempty"` // why some of what was kept of it is lost, or may be
 	Next    string         `json:"next,omitempty"`
 }
 
 func (o *Options) headOf(r *badger.Record) listed {
 	return listed{
 		Run: r.ID, Pattern: r.Pattern, Status: r.Status, Started: stamp(r.Started), Ended: stamp(r.Ended), Seconds: took(r).Seconds(),
-		Calls: r.Calls, Usage: usage(r.Usage), Holder: r.Holder, Why: r.Why, Next: o.next(r),
+		Calls: r.Calls, Usage: usage(r.Usage), Holder: r.Holder, Why: r.Why, Damaged: r.Damaged, Next: o.next(r),
 	}
 }
 

@@ -128,7 +128,7 @@ func (o *Options) print(s *badger.Store, list []badger.Record) error {
 			}
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", r.ID, clean(r.Pattern), r.Status, r.Started.Local().Format(time.DateTime), elapsed(took(r)), r.Calls, cost(r.Usage))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", r.ID, clean(r.Pattern), standing(r), r.Started.Local().Format(time.DateTime), elapsed(took(r)), r.Calls, cost(r.Usage))
 	}
 	if o.JSON {
 		return nil
@@ -143,6 +143,14 @@ func (o *Options) print(s *badger.Store, list []badger.Record) error {
 	}
 	o.advise(list, more)
 	return nil
+}
+
+// standing is the status of a run as the list has it.
+func standing(r *badger.Record) string {
+	if r.Damaged != "" {
+		return string(r.Status) + ", damaged"
+	}
+	return string(r.Status)
 }
 
 // advise says below a list what can be done with what is in it.

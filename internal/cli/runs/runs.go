@@ -19,6 +19,7 @@ type Options struct {
 
 	filter filter
 	yes    bool   // rm does not ask
+	force  bool   // of export: over a file that is there
 	full   bool   // show cuts nothing
 	out    string // of export
 	html   string // of report
@@ -53,6 +54,9 @@ func (o *Options) next(r *badger.Record) string {
 	case badger.Running:
 		return o.command("runs watch " + r.ID)
 	case badger.Suspended, badger.Lost:
+		if r.Damaged != "" {
+			return o.command("resume --again " + r.ID)
+		}
 		return o.command("resume " + r.ID)
 	case badger.Done, badger.Failed, badger.Cancelled:
 	}

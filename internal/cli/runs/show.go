@@ -42,14 +42,26 @@ func (o *Options) show(ctx context.Context, id string) error {
 			return err
 		}
 		t, next := storyOf(&r, family), o.next(&r)
-		if r.Status == badger.Suspended && len(keep.Approvals(family)) > 0 {
-			next = o.command("approve "+r.ID+" CHOICE") + "; then " + next
+		if r.Status == badger.Suspended {
+			next = o.sends(r.ID, family) + next
 		}
 		if o.JSON {
 			return cli.JSON(o.App, o.shownOf(&r, t))
 		}
 		return o.page(&r, t, next)
 	})
+}
+
+// sends are the commands that give a suspended run what it waits for.
+func (o *Options) sends(id string, family []keep.Member) string {
+	list := ""
+	if len(keep.Approvals(family)) > 0 {
+		list = o.command("approve "+id+" CHOICE") + "; then "
+	}
+	for _, name := range keep.Awaited(family) {
+		list += o.command("signal "+id+" "+name+" JSON") + "; then "
+	}
+	return list
 }
 
 // page is a run as text.
@@ -85,7 +97,7 @@ func (o *Options) page(r *badger.Record, t *story.Run, next string) error {
 		return err
 	}
 	calls := calls(t)
-	p.calls(calls)
+	p.calls(t, calls)
 	p.timeline(t, calls)
 	p.end(r)
 	return p.Flush()
@@ -113,6 +125,9 @@ func (p *page) head(r *badger.Record, t *story.Run, next string) {
 	}
 	if r.Status == badger.Suspended {
 		line("why", r.Why)
+	}
+	if r.Damaged != "" {
+		line("damaged", "some of what was recorded is lost, or may be: "+r.Damaged)
 	}
 	line("next", next)
 }
@@ -155,13 +170,21 @@ func calls(t *story.Run) []*story.Node {
 	return list
 }
 
-func (p *page) calls(list []*story.Node) {
+// childOf is what stands before the address of a node of a child run where the whole run is meant, as --from takes it: 3/ for the child run at 3.
+func childOf(root string, n *story.Node) string {
+	if in, ok := strings.CutPrefix(n.Run, root+"/"); ok {
+		return in + "/"
+	}
+	return ""
+}
+
+func (p *page) calls(t *story.Run, list []*story.Node) {
 	if len(list) == 0 {
 		return
 	}
 	fmt.Fprintf(p, "\nagent calls\n")
 	for _, n := range p.first(list) {
-		fmt.Fprintf(p, "  %s: %s\n", clean(n.Title()), strings.Join(callFacts(n), ", "))
+		fmt.Fprintf(p, "  %s: %s\n", clean(childOf(t.Root.Run, n)+n.Title()), strings.Join(callFacts(n), ", "))
 		if len(n.Input) > 0 && string(n.Input) != "{}" {
 			fmt.Fprintf(p, "    asked  %s\n", p.cut(n.Input))
 		}

@@ -26,7 +26,7 @@ func (p *page) timeline(t *story.Run, list []*story.Node) {
 		if end.IsZero() {
 			end = to
 		}
-		fmt.Fprintf(p, "  %10s %s %s\n", story.Elapsed(n.Begun.Sub(from)), bar(from, to, n.Begun, end), clean(strings.TrimSpace(n.Where()+" "+n.Name)))
+		fmt.Fprintf(p, "  %10s %s %s\n", story.Elapsed(n.Begun.Sub(from)), bar(from, to, n.Begun, end), clean(strings.TrimSpace(childOf(t.Root.Run, n)+n.Where()+" "+n.Name)))
 	}
 	p.rest(list)
 }
