@@ -29,7 +29,7 @@ type aware struct{ converter.DataConverter }
 
 // WithWorkflowContext implements workflow.ContextAware.
 func (a aware) WithWorkflowContext(workflow.Context) converter.DataConverter {
-	return blocking{a.DataConverter}
+	return blocking(a)
 }
 
 // WithContext implements workflow.ContextAware.
