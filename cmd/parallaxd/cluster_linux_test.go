@@ -4,7 +4,9 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,7 +79,12 @@ func setup(t *testing.T, c *testcluster.Cluster) func(*testscript.Env) error {
 	t.Helper()
 	examples, err := filepath.Abs("../../examples")
 	require.NoError(t, err)
+	caches, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
+	require.NoError(t, err)
+	dirs := strings.Fields(string(caches))
 	return func(e *testscript.Env) error {
+		e.Setenv("GOCACHE", dirs[0])
+		e.Setenv("GOMODCACHE", dirs[1])
 		e.Setenv("TEMPORAL_ADDRESS", c.Addr())
 		e.Setenv("TEMPORAL_NAMESPACE", c.Namespace())
 		e.Setenv("PARALLAX_BLOBS", filepath.Join(e.WorkDir, "blobs"))

@@ -31,7 +31,7 @@ const width = 200
 const (
 	heartbeatTimeout = 3 * time.Second
 	beat             = time.Second
-	longest          = 30 * 24 * time.Hour // of one call; the agent's host bounds it by the call's own timeout
+	longest          = 14 * 24 * time.Hour // of one call, whose own timeout bounds it; past 24 days the timers of Node.js overflow
 )
 
 // lostWorkers repeats what a lost worker did, and what the host of a worker could not do. What an agent answers is never repeated by it. The first
