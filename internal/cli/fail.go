@@ -213,6 +213,8 @@ func Explain(dir string, err error) []Failure {
 		return one(NeedsPerson, e.Error(), e.Hint())
 	case *host.StartError:
 		return one(AgentStart, e.Error(), e.Hint)
+	case *badger.Full:
+		return one(ExitOf(err), err.Error(), "")
 	case interface{ Unwrap() []error }:
 		var all []Failure
 		for _, each := range e.Unwrap() {
@@ -257,7 +259,7 @@ func root(err error) error {
 	for at := err; at != nil; at = errors.Unwrap(at) {
 		switch at.(type) { //nolint:errorlint // the loop unwraps
 		case *UsageError, *Advised, *SuspendedError, *engine.Diverged, *runtime.InputError, *manifest.LimitError, *manifest.Error, *pattern.PathError, *pattern.SourceError, *runtime.SourceError, *runtime.Error,
-			*engine.NeedsPerson, *edition.ServerError, *host.StartError, interface{ Unwrap() []error }:
+			*engine.NeedsPerson, *edition.ServerError, *host.StartError, *badger.Full, interface{ Unwrap() []error }:
 			return at
 		}
 	}

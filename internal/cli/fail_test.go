@@ -105,6 +105,16 @@ func TestASuspendedRunSaysHowItGoesOn(t *testing.T) {
 `, of(fmt.Errorf("the run cannot be recorded: %w", &badger.Full{Path: "/disk/db", Err: errors.New("no space left on device")})))
 }
 
+func TestARunThatFindsNoRoomToBeginSaysWhere(t *testing.T) {
+	t.Parallel()
+	write := errors.Join(errors.New("write /disk/blobs/new: no space left on device"), nil)
+	failures := cli.Explain(".", fmt.Errorf("x: %w", &badger.Full{Path: "/disk/blobs", Err: fmt.Errorf("blob d6: %w", write)}))
+	require.Equal(t, []cli.Failure{{
+		Exit: cli.PatternFailed,
+		What: "x: no room to write to /disk/blobs (blob d6: write /disk/blobs/new: no space left on device): make room there, or run parallax gc",
+	}}, failures)
+}
+
 func TestARunThatWentAnotherWaySaysWhere(t *testing.T) {
 	t.Parallel()
 	other := &runtime.HostError{

@@ -104,12 +104,7 @@ func (i *instance) connect() error {
 	}
 	i.blobDir = blobs
 	i.client = goplugin.NewClient(i.clientConfig(sockets))
-	stop := context.AfterFunc(h.ctx, func() {
-		if r := i.runner; r != nil {
-			r.kill()
-		}
-	})
-	defer stop()
+	defer i.spare()
 	if _, err = i.client.Start(); err != nil {
 		return i.failed(err)
 	}
@@ -126,6 +121,13 @@ func (i *instance) connect() error {
 	return nil
 }
 
+// spare lets a process that has started outlive the host's wish to end: it is then asked to stop before it is killed.
+func (i *instance) spare() {
+	if i.runner != nil && i.runner.spared != nil {
+		i.runner.spared()
+	}
+}
+
 func (i *instance) clientConfig(sockets string) *goplugin.ClientConfig {
 	h := i.proc.host
 	return &goplugin.ClientConfig{
@@ -138,6 +140,7 @@ func (i *instance) clientConfig(sockets string) *goplugin.ClientConfig {
 			cmd.Dir = i.proc.cmd.dir
 			cmd.Env = environFor(i.proc.cmd.environ(h.opts.LookupEnv), spec.Env)
 			i.runner = newRunner(&h.spawner, cmd, i.logLine())
+			i.runner.doom = h.ctx
 			return i.runner, nil
 		},
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},

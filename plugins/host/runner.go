@@ -32,6 +32,9 @@ type runner struct {
 	mark  string            // in the environment of the process and its descendants
 	log   func(line string) // receives stderr line by line; may be nil
 
+	doom   context.Context //nolint:containedctx // its end kills a process that is still starting; set before Start
+	spared func() bool     // calls that off; nil before there is a process
+
 	stdin     *os.File // kept open: its end tells the agent that the host is gone
 	handshake *io.PipeReader
 	stderr    tail
@@ -83,6 +86,7 @@ func (r *runner) Start(context.Context) error {
 	pumps.Go(func() { r.pumpStdout(stdout, pw) })
 	pumps.Go(func() { r.pumpStderr(stderr) })
 	go r.reap(&pumps, stdout, stderr)
+	r.spared = context.AfterFunc(r.doom, r.kill)
 	return nil
 }
 
