@@ -1,0 +1,119 @@
+//go:build amd64 || arm64
+
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Landlock is used by its system calls and not through a package that falls back to less: what a kernel cannot do is decided
+// once, by the level.
+
+// Rights on files.
+const (
+	rightsRead  = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
+	rightsExec  = unix.LANDLOCK_ACCESS_FS_EXECUTE
+	rightsWrite = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_REFER |
+		unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_SYM |
+		unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK |
+		unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR
+	// rightsOfFiles are those that make sense on what is no directory.
+	rightsOfFiles = unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_READ_FILE |
+		unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
+
+	handledFS  = unix.LANDLOCK_ACCESS_FS_IOCTL_DEV<<1 - 1 // all that version 5 knows
+	handledNet = unix.LANDLOCK_ACCESS_NET_BIND_TCP | unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
+	scopes     = unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | unix.LANDLOCK_SCOPE_SIGNAL
+
+	leastLandlock    = 6 // the first version with scopes
+	landlockUnix     = 9 // the first version that knows connections to sockets in the file tree
+	rulePathBeneath  = unix.LANDLOCK_RULE_PATH_BENEATH
+	ruleNetPort      = 2
+	bytesOfRuleset6  = 24 // size of the structure that version 6 knows
+	bytesOfPathRule  = 12 // the kernel's structure is packed
+	landlockVersions = unix.LANDLOCK_CREATE_RULESET_VERSION
+)
+
+// landlockVersion is the version of Landlock that the kernel has, 0 when there is none.
+func landlockVersion() (int, error) {
+	v, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, landlockVersions)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(v), nil
+}
+
+// restrict puts the calling thread, and what it becomes, into a domain with the plan's rules.
+func (p *plan) restrict() error {
+	version, err := landlockVersion()
+	if err != nil {
+		return err
+	}
+	if version < leastLandlock {
+		return fmt.Errorf("the kernel has version %d, %d is needed", version, leastLandlock)
+	}
+	attr := unix.LandlockRulesetAttr{Handled_access_fs: handledFS, Scoped: scopes}
+	if version >= landlockUnix {
+		attr.Handled_access_fs |= unix.LANDLOCK_ACCESS_FS_RESOLVE_UNIX
+	}
+	if p.Net != netAll {
+		attr.Handled_access_net = handledNet
+	}
+	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), bytesOfRuleset6, 0)
+	if errno != 0 {
+		return fmt.Errorf("create the ruleset: %w", errno)
+	}
+	defer unix.Close(int(fd))
+	for _, r := range p.Rules {
+		if err := r.add(fd); err != nil {
+			return err
+		}
+	}
+	if p.Net == netHosts {
+		if err := allowConnect(fd, p.Port); err != nil {
+			return err
+		}
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0); errno != 0 {
+		return fmt.Errorf("restrict: %w", errno)
+	}
+	return nil
+}
+
+// add adds a rule to a ruleset.
+func (r *rule) add(ruleset uintptr) error {
+	fd, err := unix.Open(r.Path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) && !r.Must {
+		return nil
+	}
+	if err != nil {
+		return &os.PathError{Op: "open", Path: r.Path, Err: err}
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return &os.PathError{Op: "stat", Path: r.Path, Err: err}
+	}
+	rights := r.Rights
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		rights &= rightsOfFiles
+	}
+	attr := unix.LandlockPathBeneathAttr{Allowed_access: rights, Parent_fd: int32(fd)}
+	if _, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, ruleset, rulePathBeneath, uintptr(unsafe.Pointer(&attr)), 0, 0, 0); errno != 0 {
+		return fmt.Errorf("allow %s: %w", r.Path, errno)
+	}
+	return nil
+}
+
+func allowConnect(ruleset uintptr, port int) error {
+	attr := struct{ access, port uint64 }{unix.LANDLOCK_ACCESS_NET_CONNECT_TCP, uint64(port)}
+	if _, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, ruleset, ruleNetPort, uintptr(unsafe.Pointer(&attr)), 0, 0, 0); errno != 0 {
+		return fmt.Errorf("allow port %d: %w", port, errno)
+	}
+	return nil
+}

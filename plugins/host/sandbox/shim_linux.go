@@ -1,0 +1,307 @@
+//go:build amd64 || arm64
+
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	goruntime "runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Shim is the program that becomes the agent: `parallax __shim`. Its host talks to it on descriptor 3. It returns only when
+// something failed, with the exit code of the process; the host has been told by then.
+func Shim() int { return runShim(nil) }
+
+// shim closes the doors around its own thread. Only that thread is left when it becomes the agent, so that nothing has to be
+// done to the others.
+type shim struct {
+	plan     plan
+	leaveOut func(step string) bool // tests see whether they notice
+}
+
+// step is one door.
+type step struct {
+	name   string
+	least  Level // at which it is closed
+	absent bool  // a failure means that the machine does not give it
+	do     func() error
+}
+
+func (s *shim) steps() []step {
+	return []step{
+		{"limits", Basic, false, s.limits},
+		{"loopback", Strict, true, s.loopback},
+		{"file tree", Strict, true, s.fileTree},
+		{"processes", Strict, false, s.processes},
+		{"user", Basic, false, s.user},
+		{"capabilities", Basic, false, s.capabilities},
+		{"no new privileges", Basic, false, s.noNewPrivileges},
+		{"death signal", Basic, false, s.deathSignal},
+		{"work directory", Basic, false, func() error { return os.Chdir(s.plan.Dir) }},
+		{"landlock", Standard, false, s.plan.restrict},
+		{"descriptors", Basic, false, descriptors},
+		{"system calls", Standard, false, func() error { return s.plan.install(s.leaveOut) }},
+	}
+}
+
+// runShim reads the plan, does every step and becomes the agent. leaveOut is nil outside of tests.
+func runShim(leaveOut func(string) bool) int {
+	goruntime.LockOSThread()
+	if leaveOut == nil {
+		leaveOut = func(string) bool { return false }
+	}
+	s := &shim{leaveOut: leaveOut}
+	fault := s.run()
+	if fault == nil {
+		return 0
+	}
+	if err := say(message{Fault: fault}, -1); err != nil {
+		fmt.Fprintln(os.Stderr, "parallax:", fault)
+	}
+	return 1
+}
+
+func (s *shim) run() *StepError {
+	if err := s.receive(&s.plan); err != nil {
+		return &StepError{Step: "plan", Err: err.Error()}
+	}
+	for _, st := range s.steps() {
+		if s.plan.Level < st.least || s.leaveOut(st.name) {
+			continue
+		}
+		if err := st.do(); err != nil {
+			return &StepError{Step: st.name, Err: err.Error(), Absent: st.absent}
+		}
+	}
+	if err := s.confirm(); err != nil {
+		return &StepError{Step: "confirmation", Err: err.Error()}
+	}
+	if s.plan.Probe {
+		return nil
+	}
+	return &StepError{Step: "start", Err: s.become().Error()}
+}
+
+// confirm tells the host that all is closed, and waits for its word: a host that died meanwhile gives none.
+func (s *shim) confirm() error {
+	if err := say(message{Ready: true}, -1); err != nil {
+		return err
+	}
+	var m message
+	if err := s.receive(&m); err != nil {
+		return err
+	}
+	if !m.Go {
+		return errors.New("the host did not agree")
+	}
+	return nil
+}
+
+// become replaces the program by the agent. It returns only the error.
+func (s *shim) become() error {
+	argv, err := syscall.SlicePtrFromStrings(s.plan.Argv)
+	if err != nil {
+		return err
+	}
+	env, err := syscall.SlicePtrFromStrings(s.plan.Env)
+	if err != nil {
+		return err
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(argv[0])), uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])))
+	return fmt.Errorf("%s: %w", s.plan.Argv[0], errno)
+}
+
+// receive reads one message of the host.
+func (s *shim) receive(v any) error {
+	buf := make([]byte, maxMessage)
+	n, err := retry(func() (int, error) { return unix.Read(controlFD, buf) })
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
+		return errors.New("the host is gone")
+	}
+	return json.Unmarshal(buf[:n], v)
+}
+
+// say sends a message, with a descriptor if it is not negative.
+func say(m message, fd int) error {
+	b, err := encode(m)
+	if err != nil {
+		return err
+	}
+	var rights []byte
+	if fd >= 0 {
+		rights = unix.UnixRights(fd)
+	}
+	_, err = retry(func() (int, error) { return 0, unix.Sendmsg(controlFD, b, rights, nil, unix.MSG_NOSIGNAL) })
+	return err
+}
+
+func retry(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
+}
+
+// limits bounds what one process may use. Go raises its own limit of open files when it starts, so the plan's is set here.
+func (s *shim) limits() error {
+	for what, l := range s.plan.Limits {
+		lim := unix.Rlimit{Cur: uint64(l[0]), Max: uint64(l[1])}
+		if err := setLimit(what, &lim); err != nil {
+			return fmt.Errorf("limit %d: %w", what, err)
+		}
+	}
+	return nil
+}
+
+// setLimit sets a limit by the bare system call: Go's own remembers the limit of open files and would put it back at exec.
+func setLimit(what int, lim *unix.Rlimit) error {
+	if _, _, errno := unix.RawSyscall6(unix.SYS_PRLIMIT64, 0, uintptr(what), uintptr(unsafe.Pointer(lim)), 0, 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// loopback brings up the agent's own network, which leads nowhere, and hands a listener in it to the host.
+func (s *shim) loopback() error {
+	if s.plan.Net == netAll {
+		return nil
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	ifr, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	ifr.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifr); err != nil {
+		return fmt.Errorf("bring it up: %w", err)
+	}
+	if s.plan.Net == netNone {
+		return nil
+	}
+	return listen()
+}
+
+func listen() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Port: proxyPort, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return err
+	}
+	if err := unix.Listen(fd, unix.SOMAXCONN); err != nil {
+		return err
+	}
+	return say(message{Listener: true}, fd)
+}
+
+// processes bounds how many there are in the agent's own process space, where the kernel can do that (since 6.14). It counts for root too,
+// for whom the limit by user does not; on older kernels an agent that has to stay root is not bounded in this.
+func (s *shim) processes() error {
+	err := os.WriteFile("/proc/sys/kernel/pid_max", fmt.Appendf(nil, "%d", s.plan.Tasks), 0)
+	if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// user becomes nobody where the plan says so.
+func (s *shim) user() error {
+	if s.plan.UID == 0 {
+		return nil
+	}
+	id := uintptr(s.plan.UID)
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); errno != 0 {
+		return fmt.Errorf("leave groups: %w", errno)
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, id, id, id); errno != 0 {
+		return fmt.Errorf("group %d: %w", id, errno)
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS, 1, 0); errno != 0 {
+		return errno
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, id, id, id); errno != 0 {
+		return fmt.Errorf("user %d: %w", id, errno)
+	}
+	return nil
+}
+
+// capabilities gives up all privileges, also those that a program of root would get.
+func (s *shim) capabilities() error {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var caps [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &caps[0]); err != nil {
+		return err
+	}
+	if permitted := uint64(caps[1].Permitted)<<32 | uint64(caps[0].Permitted); permitted&(1<<unix.CAP_SETPCAP) != 0 {
+		caps[0].Effective, caps[1].Effective = caps[0].Permitted, caps[1].Permitted
+		if err := unix.Capset(&hdr, &caps[0]); err != nil {
+			return err
+		}
+		if err := dropBounding(); err != nil {
+			return err
+		}
+	}
+	if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
+		return fmt.Errorf("ambient: %w", err)
+	}
+	caps = [2]unix.CapUserData{}
+	if err := unix.Capset(&hdr, &caps[0]); err != nil {
+		return err
+	}
+	if err := unix.Capget(&hdr, &caps[0]); err != nil || caps != [2]unix.CapUserData{} {
+		return fmt.Errorf("some are left: %v, %w", caps, err)
+	}
+	return nil
+}
+
+// dropBounding bounds what programs of root may get: nothing.
+func dropBounding() error {
+	for c := uintptr(0); ; c++ {
+		if prctl(unix.PR_CAPBSET_READ, c) != nil {
+			break
+		}
+		if err := prctl(unix.PR_CAPBSET_DROP, c); err != nil {
+			return fmt.Errorf("bound %d: %w", c, err)
+		}
+	}
+	const noRoot = 1<<0 | 1<<1 | 1<<2 | 1<<3 | 1<<5 | 1<<6 | 1<<7 // SECBIT_NOROOT, NO_SETUID_FIXUP, KEEP_CAPS_LOCKED, NO_CAP_AMBIENT_RAISE, each locked
+	if err := prctl(unix.PR_SET_SECUREBITS, noRoot); err != nil {
+		return fmt.Errorf("secure bits: %w", err)
+	}
+	return nil
+}
+
+func prctl(option int, arg uintptr) error {
+	if _, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, uintptr(option), arg, 0, 0, 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func (s *shim) noNewPrivileges() error { return prctl(unix.PR_SET_NO_NEW_PRIVS, 1) }
+
+// deathSignal has the kernel kill the agent when its host ends. A change of user has undone what was asked for before.
+func (s *shim) deathSignal() error { return prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL)) }
+
+// descriptors closes at the start of the agent what this process was given besides its three streams.
+func descriptors() error {
+	return unix.CloseRange(controlFD, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC)
+}

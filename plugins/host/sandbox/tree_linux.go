@@ -1,0 +1,155 @@
+//go:build amd64 || arm64
+
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// fileTree gives the agent a file tree of its own: an empty one, in which only what the plan names can be found. What has no
+// name there cannot be opened, and no server of the machine can be connected to.
+func (s *shim) fileTree() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("keep mounts to itself: %w", err)
+	}
+	t := tree{root: s.plan.Root}
+	if err := unix.Mount("tmpfs", t.root, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=1m,mode=755"); err != nil {
+		return fmt.Errorf("mount an empty tree: %w", err)
+	}
+	for _, path := range s.plan.Binds {
+		if err := t.show(path); err != nil {
+			return err
+		}
+	}
+	if err := t.proc(); err != nil {
+		return err
+	}
+	return t.enter()
+}
+
+// tree is a file tree that is being put together.
+type tree struct{ root string }
+
+// show makes a path of the machine visible at the same place, with the links that lead to it. One that is not there is left out: the
+// rules say whether that is an error.
+func (t tree) show(path string) error {
+	real, err := t.follow(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	st, err := os.Stat(real)
+	if err != nil {
+		return err
+	}
+	place := t.root + real
+	if _, err := os.Lstat(place); err == nil && !st.IsDir() {
+		return nil // it is there by another way
+	}
+	if st.IsDir() {
+		err = os.MkdirAll(place, 0o755)
+	} else {
+		err = touch(place)
+	}
+	if err != nil {
+		return err
+	}
+	if err := unix.Mount(real, place, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("show %s: %w", real, err)
+	}
+	return nil
+}
+
+// maxLinks is how many links a path may lead through.
+const maxLinks = 40
+
+// follow resolves a path and makes the links on the way.
+func (t tree) follow(path string) (string, error) {
+	links := 0
+	rest := strings.Split(strings.Trim(filepath.Clean(path), "/"), "/")
+	at := "/"
+	for len(rest) > 0 {
+		next := filepath.Join(at, rest[0])
+		target, err := os.Readlink(next)
+		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return "", err
+			}
+			at, rest = next, rest[1:]
+			continue
+		}
+		if links++; links > maxLinks {
+			return "", fmt.Errorf("%s leads through too many links", path)
+		}
+		if err := t.link(next, target); err != nil {
+			return "", err
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(at, target)
+		}
+		rest = append(strings.Split(strings.Trim(filepath.Clean(target), "/"), "/"), rest[1:]...)
+		at = "/"
+	}
+	return at, nil
+}
+
+// link makes a link of the machine, unless something is there.
+func (t tree) link(path, target string) error {
+	place := t.root + path
+	if _, err := os.Lstat(place); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
+		return err
+	}
+	return os.Symlink(target, place)
+}
+
+func touch(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// proc shows the processes of the agent's own process space.
+func (t tree) proc() error {
+	place := t.root + "/proc"
+	if err := os.MkdirAll(place, 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mount("proc", place, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("show its own processes: %w", err)
+	}
+	return nil
+}
+
+// enter makes the tree the only one there is.
+func (t tree) enter() error {
+	if err := unix.Chdir(t.root); err != nil {
+		return err
+	}
+	if err := unix.PivotRoot(".", "."); err != nil {
+		return fmt.Errorf("enter the tree: %w", err)
+	}
+	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("leave the machine's tree: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
+		return fmt.Errorf("lock the tree: %w", err)
+	}
+	return unix.Chdir("/")
+}
