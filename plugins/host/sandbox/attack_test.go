@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/parallax-run/parallax/plugins/host/sandbox"
+	"github.com/parallax-run/parallax/plugins/host/sandbox/egress"
 )
 
 // job is what a host is to do, in a process of its own: attacks on the host shall not hit the test.
@@ -30,7 +31,9 @@ type job struct {
 	Hosts    []string      `json:"hosts"`
 	Exec     []string      `json:"exec"`
 	Hole     string        `json:"hole"` // a step or a namespace to leave out
-	Linger   bool          `json:"linger"`
+
+	Gateways []egress.Gateway  `json:"gateways"`
+	Secrets  map[string]string `json:"secrets"`
 }
 
 const attackMemory = 512 << 20
@@ -85,6 +88,7 @@ func (j *job) run() error {
 		},
 		Level: j.Level, Argv: append([]string{j.Attacker}, j.Args...), Env: []string{"ATTACK=" + string(attack)},
 		Shared: []string{scratch}, Scratch: scratch, Root: root, Shim: shim,
+		Gateways: j.Gateways, Secret: func(name string) (string, bool) { v, ok := j.Secrets[name]; return v, ok },
 	})
 	if err != nil {
 		return err
@@ -99,9 +103,6 @@ func (j *job) attack(b *sandbox.Box, scratch string) error {
 	var out, errs bytes.Buffer
 	cmd := exec.Command(j.Attacker)
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	if j.Linger {
-		cmd.Stdout = os.Stdout
-	}
 	cmd.WaitDelay = time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := b.Prepare(cmd); err != nil {
@@ -110,7 +111,7 @@ func (j *job) attack(b *sandbox.Box, scratch string) error {
 	if err := b.Started(cmd.Start()); err != nil {
 		return err
 	}
-	if err := b.Admit(10 * time.Second); err != nil {
+	if err := b.Admit(5 * time.Second); err != nil {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		return err

@@ -7,6 +7,8 @@ type Attempt struct {
 	From Level // the lowest level that stops it; above Strict means that none does
 	Note string
 
+	// Root is the lowest level that stops an agent which stays root because nobody else may use what it needs; zero is From.
+	Root Level
 	// Open is true where hosts are granted and the machine gives no network of the agent's own: the proxy is then advice to a well-meaning agent.
 	Open bool
 }
@@ -18,7 +20,7 @@ const Never = Strict + 1
 func Attempts() []Attempt {
 	return []Attempt{
 		{Name: "inherited environment", From: Basic, Note: "read a variable of the host that was not granted"},
-		{Name: "inherited descriptor", From: Standard, Note: "use a file that the host happened to have open"},
+		{Name: "inherited descriptor", From: Basic, Note: "use a file that the host happened to have open"},
 		{Name: "read /etc/shadow", From: Standard},
 		{Name: "read a file", From: Standard, Note: "that anybody on the machine may read"},
 		{Name: "read another's scratch", From: Standard},
@@ -52,6 +54,7 @@ func Attempts() []Attempt {
 		{Name: "run a program", From: Standard, Note: "that is not granted, by its path"},
 		{Name: "run from scratch", From: Standard, Note: "what it wrote itself"},
 		{Name: "run from memory", From: Standard},
+		{Name: "stay root", From: Basic, Root: Never, Note: "agents of root become nobody, unless only root may use their files"},
 		{Name: "become another user", From: Basic},
 		{Name: "keep capabilities", From: Basic},
 		{Name: "gain privileges", From: Basic, Note: "by a program of another user"},
@@ -68,10 +71,11 @@ func Attempts() []Attempt {
 		{Name: "x32 system call", From: Standard},
 		{Name: "32-bit system call", From: Standard},
 		{Name: "unknown system call", From: Standard, Note: "newer than this program"},
+		{Name: "live without its host", From: Basic, Note: "the kernel kills it when the host dies"},
 		{Name: "undo the death signal", From: Standard},
 		{Name: "outlive the host", From: Standard, Note: "a daemon without parent, group, session and environment"},
 
-		{Name: "fork bomb", From: Basic, Note: "more than 512 processes and threads; with a kernel before 6.14 not for an agent that stays root"},
+		{Name: "fork bomb", From: Basic, Root: Strict, Note: "more than 512 processes and threads; one that stays root is held by Linux 6.14 or later"},
 		{Name: "memory", From: Basic, Note: "more than its limit in one process"},
 		{Name: "shared memory", From: Standard},
 		{Name: "memory file", From: Standard},
@@ -83,10 +87,13 @@ func Attempts() []Attempt {
 	}
 }
 
-// Stopped says whether a level stops the attempt. hosts says whether some were granted.
-func (a *Attempt) Stopped(l Level, hosts bool) bool {
-	if a.Open && hosts && l < Strict {
+// Stopped says whether a level stops the attempt. hosts says whether some were granted, root whether the agent stays root.
+func (a *Attempt) Stopped(l Level, hosts, root bool) bool {
+	switch {
+	case a.Open && hosts && l < Strict:
 		return false
+	case root:
+		return l >= max(a.From, a.Root)
 	}
 	return l >= a.From
 }

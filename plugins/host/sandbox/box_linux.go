@@ -27,6 +27,9 @@ import (
 // LeastLevel is the level that a policy needs when it does not say.
 const LeastLevel = Standard
 
+// Gateways says whether secrets can be kept from agents.
+const Gateways = true
+
 // Box is the sandbox of one process. Prepare, Started and Admit are called once, in this order, and Close at the end.
 type Box struct {
 	spec  Spec
@@ -149,7 +152,7 @@ func (b *Box) makePlan() error {
 	if err := b.makeRules(); err != nil {
 		return err
 	}
-	if os.Geteuid() == 0 && b.droppable() {
+	if os.Geteuid() == 0 && canDrop() && b.droppable() {
 		p.UID = nobody
 	}
 	p.Limits = b.limits()
@@ -257,6 +260,32 @@ func tasksOf(uid int) int64 {
 		}
 	}
 	return n
+}
+
+// canDrop says whether this process can make others nobody: root in a container often cannot.
+func canDrop() bool {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var caps [2]unix.CapUserData
+	const needed = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID | 1<<unix.CAP_CHOWN
+	if unix.Capget(&hdr, &caps[0]) != nil || caps[0].Effective&needed != needed {
+		return false
+	}
+	return mapped("/proc/self/uid_map") && mapped("/proc/self/gid_map")
+}
+
+// mapped says whether there is a user, or group, nobody in this process's user space.
+func mapped(path string) bool {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(text)) {
+		var first, outside, n int64
+		if _, err := fmt.Sscan(line, &first, &outside, &n); err == nil && nobody >= first && nobody < first+n {
+			return true
+		}
+	}
+	return false
 }
 
 // droppable says whether nobody can use all that the process needs.

@@ -51,8 +51,8 @@ type Machine struct {
 	Details []string // what it is made of, such as "landlock 7"
 }
 
-// least is the lowest level at which a policy may run here.
-func (p *Policy) least() Level {
+// LeastHere is the lowest level at which the policy may run on this system.
+func (p *Policy) LeastHere() Level {
 	if p.Least == None {
 		return LeastLevel
 	}

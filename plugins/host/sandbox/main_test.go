@@ -27,5 +27,10 @@ func TestMain(m *testing.M) {
 			}
 		}
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if p, err := programs(); err == nil {
+			_ = os.RemoveAll(p.dir)
+		}
+		os.Exit(code)
+	}))
 }

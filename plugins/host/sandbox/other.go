@@ -11,6 +11,9 @@ import (
 // LeastLevel is the level that a policy needs when it does not say. Here the system gives no more.
 const LeastLevel = Basic
 
+// Gateways says whether secrets can be kept from agents.
+const Gateways = false
+
 // Box is the sandbox of one process: here a minimal environment and a scratch directory, nothing that holds it.
 type Box struct{ spec Spec }
 

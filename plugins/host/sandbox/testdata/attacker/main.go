@@ -8,11 +8,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
+	goruntime "runtime"
 	"strings"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // target is what the test has prepared outside.
@@ -40,6 +44,9 @@ type outcome struct {
 // attempt does something forbidden and says what it has got, or why it failed.
 type attempt func(t *target) (string, error)
 
+// The signal for the death of a parent belongs to a thread, and the host's shim has asked for it on this one.
+func init() { goruntime.LockOSThread() } //nolint:gochecknoinits // main may not be on the first thread otherwise
+
 func main() {
 	if len(os.Args) < 2 {
 		fatal(errors.New("say what to attempt"))
@@ -51,6 +58,12 @@ func main() {
 	switch os.Args[1] {
 	case "daemon":
 		daemon(os.Args[2:])
+	case "start":
+		if _, err := start(os.Args[2]); err != nil {
+			fmt.Print(err)
+		}
+	case "fetch":
+		fetchAll(os.Args[2:])
 	case "linger":
 		daemonize(os.Args[2])
 		fmt.Println("there")
@@ -103,7 +116,7 @@ func all(only []string) {
 			results[name] = run(name)
 		}
 	}
-	results["inherited descriptor"] = leaked
+	results["inherited descriptor"], results["live without its host"] = leaked, immortal()
 	if err := json.NewEncoder(os.Stdout).Encode(results); err != nil {
 		fatal(err)
 	}
@@ -163,4 +176,28 @@ func hold(bytes int64) {
 	}
 	fmt.Print("held")
 	_, _ = os.Stdin.Read(make([]byte, 1))
+}
+
+// immortal asks whether this process, which the host started, would go on without it.
+func immortal() outcome {
+	var sig int32
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_PRCTL, syscall.PR_GET_PDEATHSIG, uintptr(unsafe.Pointer(&sig)), 0, 0, 0, 0)
+	if errno != 0 || sig != int32(syscall.SIGKILL) {
+		return outcome{true, fmt.Sprint("open: signal ", sig)}
+	}
+	return outcome{false, "stopped: it would be killed"}
+}
+
+// fetchAll asks for URLs as any program would, "$NAME" being a variable, and prints how each was answered.
+func fetchAll(urls []string) {
+	for _, url := range urls {
+		resp, err := http.Get(os.ExpandEnv(url))
+		if err != nil {
+			fmt.Println("failed:", err)
+			continue
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		fmt.Println(resp.StatusCode, strings.TrimSpace(string(body)))
+	}
 }

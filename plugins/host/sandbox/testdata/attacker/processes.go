@@ -53,6 +53,8 @@ func attempts() map[string]attempt {
 		"run from scratch":      copied,
 		"run from memory":       fromMemory,
 		"become another user":   func(*target) (string, error) { return "setresuid", raw(syscall.SYS_SETRESUID, 12345, 12345, 12345) },
+		"stay root":             stayRoot,
+		"helper: new session":   func(*target) (string, error) { return "a session", raw(syscall.SYS_SETSID, 0, 0, 0) },
 		"keep capabilities":     capabilities,
 		"gain privileges":       newPrivileges,
 		"mount":                 mount,
@@ -149,6 +151,13 @@ func fromMemory(*target) (string, error) {
 		return "", err
 	}
 	return start(fmt.Sprintf("/proc/self/fd/%d", fd), "hello")
+}
+
+func stayRoot(*target) (string, error) {
+	if os.Getuid() != 0 {
+		return "", fmt.Errorf("it is user %d", os.Getuid())
+	}
+	return "root", nil
 }
 
 func capabilities(*target) (string, error) {
