@@ -1,6 +1,7 @@
 // Command parallax runs teams of AI agents from a script.
 //
-// This file is the wiring: it alone knows every room. It is also every bundled agent, as `parallax __agent NAME`.
+// This file is the wiring: it alone knows every room. It is also every bundled agent, as `parallax __agent NAME`,
+// and the shim that becomes a sandboxed one, as `parallax __shim`.
 package main
 
 import (
@@ -8,6 +9,7 @@ import (
 	"os"
 
 	"github.com/parallax-run/parallax/builtins"
+	_ "github.com/parallax-run/parallax/cmd/parallax/first" // is the shim, before anything else is set up
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/agents"
 	"github.com/parallax-run/parallax/internal/cli/bench"

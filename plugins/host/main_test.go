@@ -20,7 +20,7 @@ import (
 
 	"github.com/parallax-run/parallax/plugins/agent"
 	"github.com/parallax-run/parallax/plugins/agent/agentpb"
-	"github.com/parallax-run/parallax/plugins/host/sandbox"
+	"github.com/parallax-run/parallax/plugins/host/sandbox/shim"
 )
 
 // The test binary is also the agents under test: run with an argument after "as" it is one of them.
@@ -46,7 +46,7 @@ func be(what string) {
 	case "poor":
 		bePoor(os.Args[3])
 	case "shim":
-		os.Exit(sandbox.Shim())
+		os.Exit(shim.Run())
 	case "daemon", "stays":
 		beDaemon(os.Args[2], os.Args[3])
 	case "exits":

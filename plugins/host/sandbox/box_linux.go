@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/parallax-run/parallax/plugins/host/sandbox/egress"
+	"github.com/parallax-run/parallax/plugins/host/sandbox/shim"
 )
 
 // LeastLevel is the level that a policy needs when it does not say.
@@ -33,7 +34,7 @@ const Gateways = true
 // Box is the sandbox of one process. Prepare, Started and Admit are called once, in this order, and Close at the end.
 type Box struct {
 	spec  Spec
-	plan  plan
+	plan  shim.Plan
 	proxy *egress.Proxy
 	front string // of the proxy: host:port, with its token if it has one
 
@@ -74,23 +75,23 @@ func New(s Spec) (*Box, error) {
 func (b *Box) UID() (uid int, ok bool) { return b.plan.UID, b.plan.UID != 0 }
 
 // netMode is what of the network the process needs: a gateway is reached through the proxy.
-func (b *Box) netMode() netMode {
+func (b *Box) netMode() shim.NetMode {
 	switch p := b.spec.Policy; {
 	case p.Net.All:
-		return netAll
+		return shim.NetAll
 	case p.Net.None() && len(b.spec.Gateways) == 0:
-		return netNone
+		return shim.NetNone
 	}
-	return netHosts
+	return shim.NetHosts
 }
 
 // ownNetwork says whether the listener of the proxy is in a network of the agent's own.
-func (b *Box) ownNetwork() bool { return b.spec.Level >= Strict && b.netMode() == netHosts }
+func (b *Box) ownNetwork() bool { return b.spec.Level >= Strict && b.netMode() == shim.NetHosts }
 
 // openProxy makes the proxy. Where it listens on the machine's own loopback, a token keeps others out.
 func (b *Box) openProxy() error {
 	mode := b.netMode()
-	if mode == netNone || mode == netAll && len(b.spec.Gateways) == 0 {
+	if mode == shim.NetNone || mode == shim.NetAll && len(b.spec.Gateways) == 0 {
 		return nil
 	}
 	rules, err := egress.Parse(b.spec.Policy.Net.Items)
@@ -98,9 +99,9 @@ func (b *Box) openProxy() error {
 		return err
 	}
 	b.proxy = &egress.Proxy{Rules: rules, Gateways: b.spec.Gateways, Secret: b.spec.Secret}
-	b.front = net.JoinHostPort("127.0.0.1", strconv.Itoa(proxyPort))
+	b.front = net.JoinHostPort("127.0.0.1", strconv.Itoa(shim.ProxyPort))
 	if b.ownNetwork() {
-		b.plan.Port = proxyPort
+		b.plan.Port = shim.ProxyPort
 		return nil
 	}
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp4", "127.0.0.1:0")
@@ -127,7 +128,7 @@ func (b *Box) Gateway(secret string) string {
 // proxyEnv tells programs where the way out is.
 func (b *Box) proxyEnv() []string {
 	var env []string
-	if b.netMode() == netHosts {
+	if b.netMode() == shim.NetHosts {
 		url := "http://" + b.front
 		if t := b.proxy.Token; t != "" {
 			url = "http://" + t + "@" + b.front
@@ -169,32 +170,32 @@ func (b *Box) makePlan() error {
 // makeRules lists what may be read, written and run.
 func (b *Box) makeRules() error {
 	s := &b.spec
-	read := uint64(rightsRead)
+	read := uint64(shim.RightsRead)
 	if s.Policy.Exec.All {
-		read |= rightsExec
+		read |= shim.RightsExec
 	}
 	allow := func(rights uint64, must bool, paths ...string) {
 		for _, path := range paths {
-			b.plan.Rules = append(b.plan.Rules, rule{Path: filepath.Clean(path), Rights: rights, Must: must})
+			b.plan.Rules = append(b.plan.Rules, shim.Rule{Path: filepath.Clean(path), Rights: rights, Must: must})
 		}
 	}
 	allow(read, false, systemPaths()...)
 	allow(read, false, procPaths(s.Level)...)
-	allow(rightsRead|rightsWrite, false, "/dev/null")
-	allow(rightsRead, false, "/dev/full", "/dev/random", "/dev/urandom")
+	allow(shim.RightsRead|shim.RightsWrite, false, "/dev/null")
+	allow(shim.RightsRead, false, "/dev/full", "/dev/random", "/dev/urandom")
 	if s.Policy.Net.All {
 		allow(read, false, "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services", "/etc/gai.conf")
 	}
 	allow(read, true, s.Policy.Read...)
 	allow(read, false, s.Read...)
-	allow(read|rightsWrite, true, s.Policy.Write...)
-	allow(read|rightsWrite, true, s.Shared...)
+	allow(read|shim.RightsWrite, true, s.Policy.Write...)
+	allow(read|shim.RightsWrite, true, s.Shared...)
 	for _, path := range append([]string{s.Argv[0]}, s.Policy.Exec.Items...) {
 		files, err := programs(path)
 		if err != nil {
 			return err
 		}
-		allow(rightsRead|rightsExec, true, files...)
+		allow(shim.RightsRead|shim.RightsExec, true, files...)
 	}
 	return nil
 }
@@ -232,7 +233,7 @@ func (b *Box) limits() map[int][2]int64 {
 	case b.spec.Level >= Strict:
 		l[unix.RLIMIT_NPROC] = both(maxTasks) // counted in the user space of its own
 	case uid != 0:
-		l[unix.RLIMIT_NPROC] = both(maxTasks + tasksOf(uid))
+		l[unix.RLIMIT_NPROC] = both(maxTasks + tasksNow()) // of all processes of the user
 	}
 	return below(l)
 }
@@ -248,18 +249,16 @@ func below(limits map[int][2]int64) map[int][2]int64 {
 	return limits
 }
 
-// tasksOf counts the threads of a user.
-func tasksOf(uid int) int64 {
-	procs, _ := filepath.Glob("/proc/[0-9]*/task")
-	var n int64
-	for _, dir := range procs {
-		if st, err := os.Stat(dir); err == nil {
-			if sys, ok := st.Sys().(*syscall.Stat_t); ok && int(sys.Uid) == uid {
-				n += int64(sys.Nlink) - 2
-			}
+// tasksNow is how many processes and threads the machine has, of which the user's are some. Counting those would take as long as all else.
+func tasksNow() int64 {
+	text, err := os.ReadFile("/proc/loadavg")
+	if fields := strings.Fields(string(text)); err == nil && len(fields) > 3 {
+		_, all, _ := strings.Cut(fields[3], "/")
+		if n, err := strconv.ParseInt(all, 10, 32); err == nil {
+			return n
 		}
 	}
-	return n
+	return 4096
 }
 
 // canDrop says whether this process can make others nobody: root in a container often cannot.
@@ -346,6 +345,8 @@ func (b *Box) Prepare(cmd *exec.Cmd) error {
 	b.ours = conn.(*net.UnixConn)
 	cmd.Path, cmd.Args, cmd.Dir = b.spec.Shim[0], b.spec.Shim, "/"
 	cmd.ExtraFiles = []*os.File{b.child}
+	// What becomes another program has to wait for its threads to end.
+	cmd.Env = append(cmd.Env, "GOMAXPROCS=1", "GOGC=off")
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
@@ -360,7 +361,7 @@ func (b *Box) Prepare(cmd *exec.Cmd) error {
 // spaces gives the process a user space, file tree, process space, and what else the kernel can divide.
 func (b *Box) spaces(a *syscall.SysProcAttr) {
 	a.Cloneflags |= unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
-	if b.plan.Net != netAll {
+	if b.plan.Net != shim.NetAll {
 		a.Cloneflags |= unix.CLONE_NEWNET
 	}
 	a.Cloneflags &^= b.leaveOut
@@ -409,39 +410,36 @@ func (b *Box) Admit(timeout time.Duration) error {
 	if err := b.tell(b.plan); err != nil {
 		return &StepError{Step: "plan", Err: err.Error()}
 	}
-	for agreed := false; ; {
+	for ready := false; ; {
 		m, gone, err := b.hear()
 		switch {
-		case gone && agreed:
+		case gone && ready:
 			return nil
 		case err != nil:
 			return &StepError{Step: "shim", Err: err.Error()}
 		case m.Fault != nil:
 			return m.Fault
 		case m.Ready:
-			agreed = true
-			if err := b.tell(message{Go: true}); err != nil {
-				return &StepError{Step: "confirmation", Err: err.Error()}
-			}
+			ready = true
 		}
 	}
 }
 
 func (b *Box) tell(v any) error {
-	msg, err := encode(v)
+	msg, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	if len(msg) > maxMessage {
-		return fmt.Errorf("it has %d bytes, the most is %d", len(msg), maxMessage)
+	if len(msg) > shim.MaxMessage {
+		return fmt.Errorf("it has %d bytes, the most is %d", len(msg), shim.MaxMessage)
 	}
 	_, err = b.ours.Write(msg)
 	return err
 }
 
 // hear reads a message and takes the listener that comes with it. gone says that the other end is closed.
-func (b *Box) hear() (m message, gone bool, err error) {
-	buf, oob := make([]byte, maxMessage), make([]byte, unix.CmsgSpace(4))
+func (b *Box) hear() (m shim.Message, gone bool, err error) {
+	buf, oob := make([]byte, shim.MaxMessage), make([]byte, unix.CmsgSpace(4))
 	n, oobn, _, _, err := b.ours.ReadMsgUnix(buf, oob)
 	if n == 0 && (err == nil || !errors.Is(err, os.ErrDeadlineExceeded)) {
 		return m, true, errors.New("it ended without a word")

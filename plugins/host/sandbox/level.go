@@ -3,46 +3,26 @@ package sandbox
 import (
 	"fmt"
 	"strings"
+
+	"github.com/parallax-run/parallax/plugins/host/sandbox/shim"
 )
 
-// Level says how firmly a policy is held. Levels are ordered: what a level stops, the next one stops too.
-type Level int
+// Level says how firmly a policy is held.
+type Level = shim.Level
 
 // Levels.
 const (
-	None     Level = iota // not sandboxed
-	Basic                 // a minimal environment, a scratch directory, limits
-	Standard              // and files, programs, signals and system calls are held by the kernel
-	Strict                // and the agent sees a file tree, a network and processes of its own
+	None     = shim.None
+	Basic    = shim.Basic
+	Standard = shim.Standard
+	Strict   = shim.Strict
 )
 
-func levelNames() []string { return []string{"none", "basic", "standard", "strict"} }
-
-func (l Level) String() string {
-	if names := levelNames(); l >= 0 && int(l) < len(names) {
-		return names[l]
-	}
-	return fmt.Sprintf("level %d", int(l))
-}
-
-// MarshalText implements encoding.TextMarshaler.
-func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (l *Level) UnmarshalText(text []byte) (err error) {
-	*l, err = ParseLevel(string(text))
-	return err
-}
-
 // ParseLevel reads a level's name.
-func ParseLevel(name string) (Level, error) {
-	for i, n := range levelNames() {
-		if n == name {
-			return Level(i), nil
-		}
-	}
-	return None, fmt.Errorf("there is no sandbox level %q; there are %s", name, strings.Join(levelNames(), ", "))
-}
+func ParseLevel(name string) (Level, error) { return shim.ParseLevel(name) }
+
+// StepError says at which step a sandbox could not be closed.
+type StepError = shim.StepError
 
 // Machine is what this machine gives.
 type Machine struct {
@@ -71,15 +51,4 @@ func (e *LevelError) Error() string {
 		s += " (" + strings.Join(e.Lacks, "; ") + ")"
 	}
 	return s
-}
-
-// StepError says at which step a sandbox could not be closed.
-type StepError struct {
-	Step   string
-	Err    string
-	Absent bool // the machine does not give what the step needs; a lower level may do
-}
-
-func (e *StepError) Error() string {
-	return fmt.Sprintf("the sandbox could not be closed, %s: %s", e.Step, e.Err)
 }

@@ -9,7 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/parallax-run/parallax/plugins/host/sandbox"
+	"github.com/parallax-run/parallax/plugins/host/sandbox/shim"
 )
 
 // The test binary is also the shim, with the holes that follow, and the host of an attacker.
@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "__shim":
-			os.Exit(sandbox.ShimWithout(os.Args[2:]...))
+			os.Exit(shim.RunWithout(os.Args[2:]...))
 		case "__host":
 			os.Exit(beHost(os.Args[2]))
 		default:

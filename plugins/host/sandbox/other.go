@@ -49,9 +49,6 @@ func (b *Box) Admit(time.Duration) error { return nil }
 // Close has nothing to end.
 func (b *Box) Close() {}
 
-// Shim is not used here.
-func Shim() int { return 2 }
-
 // Probe says what this machine gives.
 func Probe(context.Context, []string) Machine { return Machine{Level: Basic, Lacks: []string{lacks}} }
 

@@ -11,32 +11,34 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/parallax-run/parallax/plugins/host/sandbox/shim"
 )
 
 // Ceiling is the highest level that this machine may give, as far as one sees without trying, and what it lacks for more.
 func Ceiling() (Level, []string) {
-	version, err := landlockVersion()
+	version, err := shim.LandlockVersion()
 	switch {
 	case err != nil:
 		return Basic, []string{fmt.Sprintf("landlock: %v", err)}
-	case version < leastLandlock:
-		return Basic, []string{fmt.Sprintf("landlock: the kernel has version %d, %d is needed", version, leastLandlock)}
+	case version < shim.LeastLandlock:
+		return Basic, []string{fmt.Sprintf("landlock: the kernel has version %d, %d is needed", version, shim.LeastLandlock)}
 	}
-	if err := filtersCalls(); err != nil {
+	if err := shim.FiltersCalls(); err != nil {
 		return Basic, []string{fmt.Sprintf("filters of system calls: %v", err)}
 	}
 	return Strict, nil
 }
 
 // Probe tries what this machine gives: it starts the shim, which closes all doors and ends.
-func Probe(ctx context.Context, shim []string) Machine {
+func Probe(ctx context.Context, command []string) Machine {
 	m := Machine{}
-	if v, err := landlockVersion(); err == nil {
+	if v, err := shim.LandlockVersion(); err == nil {
 		m.Details = append(m.Details, fmt.Sprintf("landlock %d", v))
 	}
 	m.Level, m.Lacks = Ceiling()
 	for m.Level > None {
-		err := try(ctx, shim, m.Level)
+		err := try(ctx, command, m.Level)
 		if err == nil {
 			return m
 		}
@@ -48,7 +50,7 @@ func Probe(ctx context.Context, shim []string) Machine {
 
 const probeTimeout = 10 * time.Second
 
-func try(ctx context.Context, shim []string, l Level) error {
+func try(ctx context.Context, command []string, l Level) error {
 	dir, err := os.MkdirTemp("", "px-probe-")
 	if err != nil {
 		return err
@@ -56,7 +58,7 @@ func try(ctx context.Context, shim []string, l Level) error {
 	defer os.RemoveAll(dir)
 	s := Spec{
 		Policy: &Policy{Net: List{Items: []string{"example.com"}}}, Level: l, Argv: []string{"/bin/sh"},
-		Scratch: filepath.Join(dir, "s"), Root: filepath.Join(dir, "r"), Shim: shim,
+		Scratch: filepath.Join(dir, "s"), Root: filepath.Join(dir, "r"), Shim: command,
 	}
 	s.Shared = []string{s.Scratch}
 	if err := errors.Join(os.Chmod(dir, 0o711), os.Mkdir(s.Scratch, 0o700), os.Mkdir(s.Root, 0o700)); err != nil { //nolint:gosec // nobody has to get through
@@ -68,7 +70,7 @@ func try(ctx context.Context, shim []string, l Level) error {
 	}
 	defer b.Close()
 	b.plan.Probe = true
-	cmd := exec.CommandContext(ctx, shim[0])
+	cmd := exec.CommandContext(ctx, command[0])
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := b.Prepare(cmd); err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parallax-run/parallax/plugins/host/sandbox"
+	"github.com/parallax-run/parallax/plugins/host/sandbox/shim"
 )
 
 // user is who the host is, and where the attacker's program lies.
@@ -223,7 +224,7 @@ func holes(l sandbox.Level) map[string]hole {
 func TestPlantedHolesAreNoticed(t *testing.T) {
 	t.Parallel()
 	for _, level := range offered(t) {
-		steps := sandbox.Steps(level)
+		steps := shim.Steps(level)
 		if level == sandbox.Strict {
 			steps = append(steps, slices.Sorted(maps.Keys(sandbox.Namespaces()))...)
 		}
@@ -276,4 +277,18 @@ func TestProgramsFor32BitsDoNotRun(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "signal: bad system call", out)
 	}
+}
+
+// The shim with holes belongs to this suite.
+func TestOnlyTestsLeaveStepsOut(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..", "..")
+	require.NoError(t, filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || filepath.Base(path) == "holes_linux.go" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		require.NotContains(t, string(text), "RunWithout(", path)
+		return err
+	}))
 }

@@ -1,6 +1,6 @@
 //go:build amd64 || arm64
 
-package sandbox
+package shim
 
 import (
 	"encoding/json"
@@ -15,14 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Shim is the program that becomes the agent: `parallax __shim`. Its host talks to it on descriptor 3. It returns only when
+// Run is the program that becomes the agent: `parallax __shim`. Its host talks to it on descriptor 3. It returns only when
 // something failed, with the exit code of the process; the host has been told by then.
-func Shim() int { return runShim(nil) }
+func Run() int { return run(nil) }
 
 // shim closes the doors around its own thread. Only that thread is left when it becomes the agent, so that nothing has to be
 // done to the others.
 type shim struct {
-	plan     plan
+	plan     Plan
 	leaveOut func(step string) bool // tests see whether they notice
 }
 
@@ -51,8 +51,8 @@ func (s *shim) steps() []step {
 	}
 }
 
-// runShim reads the plan, does every step and becomes the agent. leaveOut is nil outside of tests.
-func runShim(leaveOut func(string) bool) int {
+// run reads the plan, does every step and becomes the agent. leaveOut is nil outside of tests.
+func run(leaveOut func(string) bool) int {
 	goruntime.LockOSThread()
 	if leaveOut == nil {
 		leaveOut = func(string) bool { return false }
@@ -62,7 +62,7 @@ func runShim(leaveOut func(string) bool) int {
 	if fault == nil {
 		return 0
 	}
-	if err := say(message{Fault: fault}, -1); err != nil {
+	if err := say(Message{Fault: fault}, -1); err != nil {
 		fmt.Fprintln(os.Stderr, "parallax:", fault)
 	}
 	return 1
@@ -89,19 +89,14 @@ func (s *shim) run() *StepError {
 	return &StepError{Step: "start", Err: s.become().Error()}
 }
 
-// confirm tells the host that all is closed, and waits for its word: a host that died meanwhile gives none.
+// confirm tells the host that all is closed, and makes sure that there still is one: if it died before this process asked to die with
+// it, nobody holds the other end of the socket.
 func (s *shim) confirm() error {
-	if err := say(message{Ready: true}, -1); err != nil {
-		return err
+	n, _, err := unix.Recvfrom(controlFD, make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	if !errors.Is(err, unix.EAGAIN) {
+		return fmt.Errorf("the host is gone (%d, %w)", n, err)
 	}
-	var m message
-	if err := s.receive(&m); err != nil {
-		return err
-	}
-	if !m.Go {
-		return errors.New("the host did not agree")
-	}
-	return nil
+	return say(Message{Ready: true}, -1)
 }
 
 // become replaces the program by the agent. It returns only the error.
@@ -120,7 +115,7 @@ func (s *shim) become() error {
 
 // receive reads one message of the host.
 func (s *shim) receive(v any) error {
-	buf := make([]byte, maxMessage)
+	buf := make([]byte, MaxMessage)
 	n, err := retry(func() (int, error) { return unix.Read(controlFD, buf) })
 	switch {
 	case err != nil:
@@ -132,8 +127,8 @@ func (s *shim) receive(v any) error {
 }
 
 // say sends a message, with a descriptor if it is not negative.
-func say(m message, fd int) error {
-	b, err := encode(m)
+func say(m Message, fd int) error {
+	b, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
@@ -175,7 +170,7 @@ func setLimit(what int, lim *unix.Rlimit) error {
 
 // loopback brings up the agent's own network, which leads nowhere, and hands a listener in it to the host.
 func (s *shim) loopback() error {
-	if s.plan.Net == netAll {
+	if s.plan.Net == NetAll {
 		return nil
 	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -191,7 +186,7 @@ func (s *shim) loopback() error {
 	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifr); err != nil {
 		return fmt.Errorf("bring it up: %w", err)
 	}
-	if s.plan.Net == netNone {
+	if s.plan.Net == NetNone {
 		return nil
 	}
 	return listen()
@@ -203,13 +198,13 @@ func listen() error {
 		return err
 	}
 	defer unix.Close(fd)
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Port: proxyPort, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Port: ProxyPort, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		return err
 	}
 	if err := unix.Listen(fd, unix.SOMAXCONN); err != nil {
 		return err
 	}
-	return say(message{Listener: true}, fd)
+	return say(Message{Listener: true}, fd)
 }
 
 // processes bounds how many there are in the agent's own process space, where the kernel can do that (since 6.14). It counts for root too,

@@ -1,6 +1,6 @@
 //go:build amd64 || arm64
 
-package sandbox
+package shim
 
 import (
 	"errors"
@@ -16,9 +16,9 @@ import (
 
 // Rights on files.
 const (
-	rightsRead  = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
-	rightsExec  = unix.LANDLOCK_ACCESS_FS_EXECUTE
-	rightsWrite = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_REFER |
+	RightsRead  = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
+	RightsExec  = unix.LANDLOCK_ACCESS_FS_EXECUTE
+	RightsWrite = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_REFER |
 		unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_SYM |
 		unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK |
 		unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR
@@ -30,7 +30,7 @@ const (
 	handledNet = unix.LANDLOCK_ACCESS_NET_BIND_TCP | unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
 	scopes     = unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | unix.LANDLOCK_SCOPE_SIGNAL
 
-	leastLandlock    = 6 // the first version with scopes
+	LeastLandlock    = 6 // the first version with scopes
 	landlockUnix     = 9 // the first version that knows connections to sockets in the file tree
 	rulePathBeneath  = unix.LANDLOCK_RULE_PATH_BENEATH
 	ruleNetPort      = 2
@@ -39,8 +39,8 @@ const (
 	landlockVersions = unix.LANDLOCK_CREATE_RULESET_VERSION
 )
 
-// landlockVersion is the version of Landlock that the kernel has, 0 when there is none.
-func landlockVersion() (int, error) {
+// LandlockVersion is the version of Landlock that the kernel has, 0 when there is none.
+func LandlockVersion() (int, error) {
 	v, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, landlockVersions)
 	if errno != 0 {
 		return 0, errno
@@ -49,19 +49,19 @@ func landlockVersion() (int, error) {
 }
 
 // restrict puts the calling thread, and what it becomes, into a domain with the plan's rules.
-func (p *plan) restrict() error {
-	version, err := landlockVersion()
+func (p *Plan) restrict() error {
+	version, err := LandlockVersion()
 	if err != nil {
 		return err
 	}
-	if version < leastLandlock {
-		return fmt.Errorf("the kernel has version %d, %d is needed", version, leastLandlock)
+	if version < LeastLandlock {
+		return fmt.Errorf("the kernel has version %d, %d is needed", version, LeastLandlock)
 	}
 	attr := unix.LandlockRulesetAttr{Handled_access_fs: handledFS, Scoped: scopes}
 	if version >= landlockUnix {
 		attr.Handled_access_fs |= unix.LANDLOCK_ACCESS_FS_RESOLVE_UNIX
 	}
-	if p.Net != netAll {
+	if p.Net != NetAll {
 		attr.Handled_access_net = handledNet
 	}
 	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), bytesOfRuleset6, 0)
@@ -74,7 +74,7 @@ func (p *plan) restrict() error {
 			return err
 		}
 	}
-	if p.Net == netHosts {
+	if p.Net == NetHosts {
 		if err := allowConnect(fd, p.Port); err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func (p *plan) restrict() error {
 }
 
 // add adds a rule to a ruleset.
-func (r *rule) add(ruleset uintptr) error {
+func (r *Rule) add(ruleset uintptr) error {
 	fd, err := unix.Open(r.Path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) && !r.Must {
 		return nil

@@ -1,6 +1,6 @@
 //go:build amd64 || arm64
 
-package sandbox
+package shim
 
 import (
 	"fmt"
@@ -95,7 +95,7 @@ func (f *filter) and(mask uint32) { f.add(unix.BPF_ALU|unix.BPF_AND|unix.BPF_K, 
 func (f *filter) allow()          { f.ret(unix.SECCOMP_RET_ALLOW) }
 
 // parts are the rules of a filter, by name. Tests leave one out.
-func (p *plan) parts(f *filter) []part {
+func (p *Plan) parts(f *filter) []part {
 	return []part{
 		{"foreign calls", f.native},
 		{"calls of the kernel's keepers", f.keepers},
@@ -115,7 +115,7 @@ type part struct {
 }
 
 // build writes the filter of a plan.
-func (p *plan) build(arch *architecture, leaveOut func(string) bool) []unix.SockFilter {
+func (p *Plan) build(arch *architecture, leaveOut func(string) bool) []unix.SockFilter {
 	f := &filter{arch: arch}
 	f.number()
 	for _, part := range p.parts(f) {
@@ -190,11 +190,11 @@ func (f *filter) memory() {
 }
 
 // sockets says which there are. Datagrams between processes of the machine are refused: each can name another receiver.
-func (f *filter) sockets(net netMode) {
+func (f *filter) sockets(net NetMode) {
 	f.on(unix.SYS_SOCKETPAIR, func() { f.local(); f.ret(errnoAction(unix.EPERM)) })
 	f.on(unix.SYS_SOCKET, func() {
 		f.local()
-		if net != netNone {
+		if net != NetNone {
 			f.internet(net)
 		}
 		f.ret(errnoAction(unix.EPERM))
@@ -213,7 +213,7 @@ func (f *filter) local() {
 
 // internet allows TCP, by name of the protocol or as what the kernel takes for a stream: MPTCP and SCTP are streams too. With all
 // of the network it allows UDP.
-func (f *filter) internet(net netMode) {
+func (f *filter) internet(net NetMode) {
 	f.low(0)
 	f.ifEqual(func() {
 		f.low(1)
@@ -222,7 +222,7 @@ func (f *filter) internet(net netMode) {
 			f.low(2)
 			f.ifEqual(f.allow, 0, unix.IPPROTO_TCP)
 		}, unix.SOCK_STREAM)
-		if net == netAll {
+		if net == NetAll {
 			f.low(1)
 			f.and(0xf)
 			f.ifEqual(func() {
@@ -237,11 +237,11 @@ func (f *filter) internet(net netMode) {
 const msgFastOpen = 0x20000000
 
 // connections refuses to connect where nothing but the agent's own listener is needed, and else what connects without asking.
-func (f *filter) connections(p *plan) {
-	if p.Net == netNone {
+func (f *filter) connections(p *Plan) {
+	if p.Net == NetNone {
 		f.refuse(unix.EPERM, unix.SYS_CONNECT)
 	}
-	if p.Net == netHosts && p.Level < Strict {
+	if p.Net == NetHosts && p.Level < Strict {
 		for _, c := range []struct{ nr, flags uint32 }{{unix.SYS_SENDTO, 3}, {unix.SYS_SENDMSG, 2}, {unix.SYS_SENDMMSG, 3}} {
 			f.on(c.nr, func() {
 				f.low(c.flags)
@@ -287,7 +287,7 @@ func (f *filter) terminals() {
 const tiocLinux = 0x541c
 
 // install puts the calling thread, and what it becomes, under the plan's filter.
-func (p *plan) install(leaveOut func(string) bool) error {
+func (p *Plan) install(leaveOut func(string) bool) error {
 	prog := p.build(thisArchitecture(), leaveOut)
 	fprog := unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]}
 	if _, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&fprog))); errno != 0 {
@@ -296,8 +296,8 @@ func (p *plan) install(leaveOut func(string) bool) error {
 	return nil
 }
 
-// filtersCalls says whether the kernel has filters of system calls.
-func filtersCalls() error {
+// FiltersCalls says whether the kernel has filters of system calls.
+func FiltersCalls() error {
 	action := uint32(unix.SECCOMP_RET_KILL_PROCESS)
 	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action))); errno != 0 {
 		return errno

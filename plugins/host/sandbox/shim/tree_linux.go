@@ -1,13 +1,14 @@
 //go:build amd64 || arm64
 
-package sandbox
+package shim
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +20,7 @@ func (s *shim) fileTree() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("keep mounts to itself: %w", err)
 	}
-	t := tree{root: s.plan.Root}
+	t := &tree{root: s.plan.Root}
 	if err := unix.Mount("tmpfs", t.root, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=1m,mode=755"); err != nil {
 		return fmt.Errorf("mount an empty tree: %w", err)
 	}
@@ -35,27 +36,31 @@ func (s *shim) fileTree() error {
 }
 
 // tree is a file tree that is being put together.
-type tree struct{ root string }
+type tree struct {
+	root  string
+	shown []string // directories that are there with all below
+}
 
 // show makes a path of the machine visible at the same place, with the links that lead to it. One that is not there is left out: the
 // rules say whether that is an error.
-func (t tree) show(path string) error {
-	real, err := t.follow(path)
+func (t *tree) show(name string) error {
+	real, err := t.follow(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(t.shown, func(dir string) bool { return real == dir || dir == "/" || strings.HasPrefix(real, dir+"/") }) {
+		return nil
+	}
 	st, err := os.Stat(real)
 	if err != nil {
 		return err
 	}
 	place := t.root + real
-	if _, err := os.Lstat(place); err == nil && !st.IsDir() {
-		return nil // it is there by another way
-	}
 	if st.IsDir() {
+		t.shown = append(t.shown, real)
 		err = os.MkdirAll(place, 0o755)
 	} else {
 		err = touch(place)
@@ -73,12 +78,12 @@ func (t tree) show(path string) error {
 const maxLinks = 40
 
 // follow resolves a path and makes the links on the way.
-func (t tree) follow(path string) (string, error) {
+func (t *tree) follow(name string) (string, error) {
 	links := 0
-	rest := strings.Split(strings.Trim(filepath.Clean(path), "/"), "/")
+	rest := strings.Split(strings.Trim(path.Clean(name), "/"), "/")
 	at := "/"
 	for len(rest) > 0 {
-		next := filepath.Join(at, rest[0])
+		next := path.Join(at, rest[0])
 		target, err := os.Readlink(next)
 		if err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
@@ -88,37 +93,37 @@ func (t tree) follow(path string) (string, error) {
 			continue
 		}
 		if links++; links > maxLinks {
-			return "", fmt.Errorf("%s leads through too many links", path)
+			return "", fmt.Errorf("%s leads through too many links", name)
 		}
 		if err := t.link(next, target); err != nil {
 			return "", err
 		}
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(at, target)
+		if !path.IsAbs(target) {
+			target = path.Join(at, target)
 		}
-		rest = append(strings.Split(strings.Trim(filepath.Clean(target), "/"), "/"), rest[1:]...)
+		rest = append(strings.Split(strings.Trim(path.Clean(target), "/"), "/"), rest[1:]...)
 		at = "/"
 	}
 	return at, nil
 }
 
 // link makes a link of the machine, unless something is there.
-func (t tree) link(path, target string) error {
-	place := t.root + path
+func (t *tree) link(name, target string) error {
+	place := t.root + name
 	if _, err := os.Lstat(place); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
+	if err := os.MkdirAll(path.Dir(place), 0o755); err != nil {
 		return err
 	}
 	return os.Symlink(target, place)
 }
 
-func touch(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+func touch(name string) error {
+	if err := os.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o644)
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDONLY, 0o644)
 	if err != nil {
 		return err
 	}
@@ -126,7 +131,7 @@ func touch(path string) error {
 }
 
 // proc shows the processes of the agent's own process space.
-func (t tree) proc() error {
+func (t *tree) proc() error {
 	place := t.root + "/proc"
 	if err := os.MkdirAll(place, 0o755); err != nil {
 		return err
@@ -138,7 +143,7 @@ func (t tree) proc() error {
 }
 
 // enter makes the tree the only one there is.
-func (t tree) enter() error {
+func (t *tree) enter() error {
 	if err := unix.Chdir(t.root); err != nil {
 		return err
 	}
