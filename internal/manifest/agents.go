@@ -11,7 +11,7 @@ import (
 // hostKeys are the keys of an agent that its host reads. All others are the agent's own.
 var hostKeys = []string{
 	"use", "command", "capabilities", "secrets", "env", "timeout", "max_concurrency", "dir", "description", "count",
-	"requires_env",
+	"requires_env", "permissions",
 }
 
 // maxCount bounds how many agents one table makes.
@@ -100,6 +100,7 @@ func agentOf(t *table, name, dir string) numbered {
 		MaxConcurrency: t.count("max_concurrency", 1<<20),
 		Dir:            dir,
 		Description:    t.text("description"),
+		Permissions:    permissionsOf(t.table("permissions"), dir),
 		File:           t.doc.name,
 		Pos:            t.doc.place(t.path),
 	}

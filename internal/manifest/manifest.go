@@ -61,6 +61,7 @@ type Agent struct {
 	MaxConcurrency int             // calls at a time; zero means as many as come
 	Dir            string          // working directory, absolute
 	Description    string          // for people
+	Permissions    *Permissions    // nil means that it is not sandboxed
 	Config         runtime.Payload // the agent's own settings: all other keys, a JSON object
 	File           string          // where it is configured
 	Pos            Pos             // in File

@@ -2,6 +2,7 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/project"
 	"github.com/parallax-run/parallax/internal/cli/screen"
 	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/plugins/host/sandbox"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -41,7 +43,7 @@ temporary files, the terminal; and the runs that are kept. No agent is started a
 wrong ends with exit code 1. With --repair, what can be read of damaged runs is kept, and what cannot is put aside.`,
 		Example: "  parallax doctor\n  parallax doctor --json\n  parallax doctor --repair",
 		Args:    cli.Args(0, 0, "no arguments"),
-		RunE:    func(*cobra.Command, []string) error { return o.Run() },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.Run(cmd.Context()) },
 	}
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print one line of JSON for each finding")
 	cmd.Flags().BoolVar(&o.Repair, "repair", false, "repair the kept runs, if they are damaged")
@@ -67,8 +69,8 @@ const (
 )
 
 // Run looks at everything and prints what it found.
-func (o *Options) Run() error {
-	found := o.machine()
+func (o *Options) Run(ctx context.Context) error {
+	found := append(o.machine(), o.sandbox(ctx))
 	m, err := project.Manifest(o.App, "", "")
 	found = append(found, o.manifest(m, err))
 	if err == nil {
@@ -140,6 +142,18 @@ func tempDir() finding {
 	defer func() { _ = os.RemoveAll(dir) }()
 	if len(dir) > 70 {
 		f.State, f.Hint = note, "the path is long for unix sockets; a shorter TMPDIR is safer"
+	}
+	return f
+}
+
+// sandbox says how firmly agents can be held here.
+func (o *Options) sandbox(ctx context.Context) finding {
+	m := sandbox.Probe(ctx, []string{o.App.Self, "__shim"})
+	f := finding{What: "sandbox", State: fine, Detail: strings.Join(append([]string{"level " + m.Level.String()}, m.Details...), ", ")}
+	if m.Level < sandbox.Strict {
+		f.State = note
+		f.Hint = "agents whose permissions ask for more than this level do not start here; docs/guides/permissions.md says what each level stops"
+		f.Detail += ", not more:\n" + strings.Join(m.Lacks, "\n")
 	}
 	return f
 }

@@ -222,6 +222,7 @@ func HostOptions(app *cli.App, m *manifest.Manifest) host.Options {
 	o := host.Options{
 		InProcess: app.InProcess,
 		LookupEnv: app.LookupEnv,
+		Shim:      []string{app.Self, "__shim"},
 		Version:   app.Version,
 		Bundled: func(use string) ([]string, bool) {
 			_, ok := app.Bundled[use]
@@ -259,5 +260,6 @@ func config(app *cli.App, a *manifest.Agent) host.AgentConfig {
 	if a.Use == manifest.Plugin {
 		c.Use = ""
 	}
+	sandboxed(app, a, &c)
 	return c
 }

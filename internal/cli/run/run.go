@@ -43,9 +43,10 @@ type Options struct {
 	Seeded    bool // Seed was given
 	ID        string
 
-	Keep keep.Options
-	Kept Choice // whether the run is recorded
-	Wait bool   // stay when a person or a signal from elsewhere is needed
+	Allow Allow
+	Keep  keep.Options
+	Kept  Choice // whether the run is recorded
+	Wait  bool   // stay when a person or a signal from elsewhere is needed
 }
 
 // Choice is yes, no, or what the project says.
@@ -78,7 +79,8 @@ full disk: parallax resume goes on with it, and no agent that has answered is as
   parallax run ask.star --input question=@question.txt --json
   parallax run --limit calls=50 --limit cost=0.25 --events run.jsonl
   parallax run deploy.star --signal approved=true --timeout 10m
-  parallax run audit.star --keep`,
+  parallax run audit.star --keep
+  parallax run fetch.star --allow-net=example.com --allow-read=./data`,
 		Args: cli.Args(0, 1, "one pattern"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -104,6 +106,7 @@ full disk: parallax resume goes on with it, and no agent that has answered is as
 	f.StringVar(&o.ID, "id", "", "`name` of the run; else one is made")
 	f.BoolVar(&kept, "keep", false, "record the run, so that it can be resumed, replayed and looked at; --keep=false does not")
 	f.BoolVar(&o.Wait, "wait", false, "a kept run that needs a person or a signal stays and waits for parallax approve or signal")
+	o.Allow.Flags(f)
 	o.Keep.Flags(f)
 	o.Keep.WritingFlags(f)
 	return cmd
@@ -270,6 +273,7 @@ func bound(ctx context.Context, d time.Duration) (context.Context, context.Cance
 func (o *Options) host(p *project.Project, s *screen.Screen, who *asker) *host.Host {
 	opts := project.HostOptions(o.App, p.Manifest)
 	opts.Log = slog.New(slog.NewTextHandler(s.Lines(), &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: noTime}))
+	o.Allow.widen(opts.Agents, o.App.Dir)
 	if who != nil {
 		opts.Ask = who.Answer
 	}

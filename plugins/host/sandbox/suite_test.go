@@ -125,7 +125,7 @@ var elsewhere = []string{"outlive the host"}
 // kernels are attempts at parts that not every kernel has, or that only a privileged process could use: they may fail by themselves.
 var kernels = []string{
 	"kernel crypto", "virtual socket", "MPTCP", "IPv6", "io_uring", "bpf", "performance counters", "userfaultfd", "type into a terminal",
-	"new user namespace", "new mount namespace", "TCP fast open",
+	"new user namespace", "new mount namespace", "TCP fast open", "unknown system call",
 }
 
 // Each attempt is stopped where the table says so. Where it says that it is not, it succeeds for somebody: the table does not hide
