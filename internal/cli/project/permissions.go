@@ -31,7 +31,13 @@ func sandboxed(app *cli.App, a *manifest.Agent, c *host.AgentConfig) {
 		c.Secrets = slices.DeleteFunc(slices.Clone(c.Secrets), func(name string) bool {
 			return !slices.Contains(a.Secrets, name) && !slices.Contains(p.Secrets, name)
 		})
-		if g := b.Gateway(json.RawMessage(a.Config)); slices.Contains(c.Secrets, g.Secret) {
+		g := b.Gateway(json.RawMessage(a.Config))
+		rules, err := egress.Parse(p.Net.Items)
+		switch {
+		case slices.Contains(c.Secrets, g.Secret):
+			c.Gateways = append(c.Gateways, g)
+		case err == nil && rules.Allow(g.Target): // a server that needs no key, often on this machine, to which programs take no proxy
+			g.Header = ""
 			c.Gateways = append(c.Gateways, g)
 		}
 	}

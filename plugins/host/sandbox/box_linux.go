@@ -179,7 +179,15 @@ func (b *Box) makeRules() error {
 			b.plan.Rules = append(b.plan.Rules, shim.Rule{Path: filepath.Clean(path), Rights: rights, Must: must})
 		}
 	}
-	allow(read, false, systemPaths()...)
+	files, err := programs(s.Argv[0])
+	if err != nil {
+		return err
+	}
+	allow(rightsOfProgram, true, files...)
+	allow(read, false, certificates()...)
+	if len(files) > 1 || !s.Policy.Exec.None() {
+		allow(read, false, systemPaths()...)
+	}
 	allow(read, false, procPaths(s.Level)...)
 	allow(shim.RightsRead|shim.RightsWrite, false, "/dev/null")
 	allow(shim.RightsRead, false, "/dev/full", "/dev/random", "/dev/urandom")
@@ -190,23 +198,32 @@ func (b *Box) makeRules() error {
 	allow(read, false, s.Read...)
 	allow(read|shim.RightsWrite, true, s.Policy.Write...)
 	allow(read|shim.RightsWrite, true, s.Shared...)
-	for _, path := range append([]string{s.Argv[0]}, s.Policy.Exec.Items...) {
+	for _, path := range s.Policy.Exec.Items {
 		files, err := programs(path)
 		if err != nil {
 			return err
 		}
-		allow(shim.RightsRead|shim.RightsExec, true, files...)
+		allow(rightsOfProgram, true, files...)
 	}
 	return nil
 }
 
-// systemPaths are the libraries and data that programs expect everywhere. None of them is private on a machine in good order.
+// rightsOfProgram are what the kernel needs to run one.
+const rightsOfProgram = shim.RightsRead | shim.RightsExec
+
+// certificates and the zones of time are what a program in one file needs of the system.
+func certificates() []string {
+	return []string{
+		"/etc/localtime", "/usr/share/zoneinfo", "/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted", "/etc/ca-certificates",
+		"/usr/share/ca-certificates", "/usr/local/share/ca-certificates",
+	}
+}
+
+// systemPaths are the libraries and data that all others expect. None of them is private on a machine in good order.
 func systemPaths() []string {
 	return []string{
-		"/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin",
-		"/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/alternatives", "/etc/mime.types",
-		"/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted", "/etc/ca-certificates",
-		"/nix/store", "/gnu/store",
+		"/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/nix/store", "/gnu/store",
+		"/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/mime.types", "/etc/ssl/openssl.cnf",
 	}
 }
 

@@ -194,7 +194,7 @@ func holes(l sandbox.Level) map[string]hole {
 		"no new privileges":                     {attempts: []string{"gain privileges"}},
 		"death signal":                          {attempts: []string{"live without its host"}},
 		"work directory":                        {why: "it is no door"},
-		"landlock":                              {attempts: []string{"run a program"}},
+		"landlock":                              {attempts: []string{"run a program", "run from scratch"}},
 		"descriptors":                           {attempts: []string{"inherited descriptor"}},
 		"system calls":                          {attempts: []string{"io_uring"}},
 		"filter: foreign calls":                 {attempts: []string{"32-bit system call"}},

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -38,9 +39,9 @@ func (p *Proxy) gateway(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Proxy) through(w http.ResponseWriter, r *http.Request, g *Gateway, rest string) {
-	value, ok := p.Secret(g.Secret)
-	if !ok {
-		http.Error(w, "the secret "+g.Secret+" is not set", http.StatusBadGateway)
+	value, err := p.secret(g)
+	if err != nil {
+		fail(w, err)
 		return
 	}
 	target, err := below(g.Target, rest, r.URL.RawQuery)
@@ -54,8 +55,21 @@ func (p *Proxy) through(w http.ResponseWriter, r *http.Request, g *Gateway, rest
 				out.Header.Del(name)
 			}
 		}
-		out.Header.Set(g.Header, g.Prefix+value)
+		if g.Header != "" {
+			out.Header.Set(g.Header, g.Prefix+value)
+		}
 	})
+}
+
+// secret is what a gateway puts in.
+func (p *Proxy) secret(g *Gateway) (string, error) {
+	if g.Header == "" {
+		return "", nil
+	}
+	if value, ok := p.Secret(g.Secret); ok {
+		return value, nil
+	}
+	return "", fmt.Errorf("the secret %s is not set", g.Secret)
 }
 
 // below makes the URL of a path below a target. What leads out of it is refused, since the secret would go along.

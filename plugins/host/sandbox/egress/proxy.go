@@ -44,9 +44,9 @@ type Proxy struct {
 
 // Gateway is a server that is reached with a secret which the asker does not hold.
 type Gateway struct {
-	Secret string // name of the secret
+	Secret string // name of the secret, and of the gateway
 	Target string // URL below which everything may be asked for
-	Header string // that carries the secret
+	Header string // that carries the secret; "" puts none in
 	Prefix string // before the secret in the header, such as "Bearer "
 }
 

@@ -4,7 +4,9 @@ package egress
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -53,7 +55,9 @@ func parseRule(text string) (rule, error) {
 }
 
 func parsePrefix(host string) (netip.Prefix, bool) {
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if inner, ok := strings.CutPrefix(host, "["); ok && strings.HasSuffix(inner, "]") {
+		host = strings.TrimSuffix(inner, "]")
+	}
 	if a, err := netip.ParseAddr(host); err == nil && a.Zone() == "" {
 		a = a.Unmap()
 		return netip.PrefixFrom(a, a.BitLen()), true
@@ -96,7 +100,27 @@ func checkName(name string) error {
 	return nil
 }
 
-// name says whether a name may be reached at a port.
+// Allow says whether the host of a URL is among the rules.
+func (rs Rules) Allow(link string) bool {
+	u, err := url.Parse(link)
+	if err != nil {
+		return false
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	host, n, err := hostPort(net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return false
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return rs.allowAddr(a.Unmap(), n)
+	}
+	return rs.allowName(host, n)
+}
+
+// allowName says whether a name may be reached at a port.
 func (rs Rules) allowName(name string, port uint16) bool {
 	for _, r := range rs {
 		if r.name == "" || r.port != 0 && r.port != port {

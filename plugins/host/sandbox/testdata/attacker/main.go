@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	neturl "net/url"
 	"os"
 	"os/exec"
 	goruntime "runtime"
@@ -190,8 +191,19 @@ func immortal() outcome {
 
 // fetchAll asks for URLs as any program would, "$NAME" being a variable, and prints how each was answered.
 func fetchAll(urls []string) {
+	proxy, err := neturl.Parse(os.Getenv("HTTP_PROXY"))
+	if err != nil {
+		fatal(err)
+	}
+	// Programs do not take a proxy to the loopback of their own accord.
+	client := &http.Client{Transport: &http.Transport{Proxy: func(r *http.Request) (*neturl.URL, error) {
+		if proxy.Host == "" || r.URL.Host == proxy.Host {
+			return nil, nil
+		}
+		return proxy, nil
+	}}}
 	for _, url := range urls {
-		resp, err := http.Get(os.ExpandEnv(url))
+		resp, err := client.Get(os.ExpandEnv(url))
 		if err != nil {
 			fmt.Println("failed:", err)
 			continue
