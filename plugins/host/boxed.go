@@ -68,7 +68,7 @@ func (i *instance) connect() error {
 }
 
 // refused is the error of a start that the sandbox does not allow.
-func (c *command) refused(err error) *StartError {
+func (c command) refused(err error) *StartError {
 	hint := "parallax doctor says what this machine gives"
 	if _, ok := errors.AsType[*sandbox.LevelError](err); ok {
 		hint += "; a lower level is granted with sandbox = \"basic\" under its permissions"
@@ -77,7 +77,7 @@ func (c *command) refused(err error) *StartError {
 }
 
 // checkPolicy refuses what a policy does not allow before anything starts.
-func (c *command) checkPolicy(shim []string) error {
+func (c command) checkPolicy(shim []string) error {
 	if c.policy == nil {
 		return nil
 	}
@@ -98,22 +98,24 @@ func (c *command) checkPolicy(shim []string) error {
 	return nil
 }
 
-// absolute makes words of a sandboxed command that are paths below its directory absolute: it starts elsewhere.
-func (c *command) absolute() {
+// absolute gives the words of a sandboxed command, those that are paths below its directory being absolute: it starts elsewhere.
+func (c command) absolute() []string {
 	if c.policy == nil {
-		return
+		return c.argv
 	}
-	for i, word := range c.argv[1:] {
+	argv := slices.Clone(c.argv)
+	for i, word := range argv[1:] {
 		if path := filepath.Join(c.dir, word); strings.HasPrefix(word, "."+string(filepath.Separator)) {
 			if _, err := os.Stat(path); err == nil {
-				c.argv[i+1] = path
+				argv[i+1] = path
 			}
 		}
 	}
+	return argv
 }
 
 // own lists the files of a command besides its program: those that its words name.
-func (c *command) own() []string {
+func (c command) own() []string {
 	var paths []string
 	for _, word := range c.argv[1:] {
 		if filepath.IsAbs(word) && c.dir != "" && strings.HasPrefix(word, filepath.Clean(c.dir)+string(filepath.Separator)) {
@@ -125,7 +127,7 @@ func (c *command) own() []string {
 
 // boxed makes a runner whose process is in a sandbox.
 func (i *instance) boxed(cmd *exec.Cmd, pluginEnv []string) (prunner.Runner, error) {
-	h, c := i.proc.host, &i.proc.cmd
+	h, c := i.proc.host, i.proc.cmd
 	cmd.Env = []string{} // the shim's own
 	r := newRunner(&h.spawner, cmd, i.logLine())
 	env := environFor([]string{agentpb.StdinWatch + "=1", markName + "=" + r.mark}, pluginEnv)

@@ -78,7 +78,7 @@ func (h *Host) commandOf(cfg AgentConfig) (command, error) {
 			return c, &StartError{Agent: cfg.Name, Problem: err.Error(), Hint: "check `command` in parallax.toml", Cause: err}
 		}
 		c.argv = append([]string{path}, cfg.Command[1:]...)
-		c.absolute()
+		c.argv = c.absolute()
 		return c, nil
 	}
 	if h.opts.Bundled != nil {

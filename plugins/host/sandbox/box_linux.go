@@ -318,11 +318,11 @@ func all(paths []string, ok func(string) bool) bool {
 // reachable looks at the permissions of others. In a tree of its own only those of the thing itself count.
 func (b *Box) reachable(bits os.FileMode) func(string) bool {
 	return func(path string) bool {
-		real, err := filepath.EvalSymlinks(path)
+		resolved, err := filepath.EvalSymlinks(path)
 		if err != nil {
 			return false
 		}
-		st, err := os.Stat(real)
+		st, err := os.Stat(resolved)
 		if err != nil {
 			return false
 		}
@@ -333,7 +333,7 @@ func (b *Box) reachable(bits os.FileMode) func(string) bool {
 		if st.Mode().Perm()&need != need {
 			return false
 		}
-		for dir := filepath.Dir(real); b.spec.Level < Strict; dir = filepath.Dir(dir) {
+		for dir := filepath.Dir(resolved); b.spec.Level < Strict; dir = filepath.Dir(dir) {
 			if st, err := os.Stat(dir); err != nil || st.Mode().Perm()&0o1 == 0 {
 				return false
 			}

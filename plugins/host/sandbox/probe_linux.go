@@ -55,7 +55,7 @@ func try(ctx context.Context, command []string, l Level) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	s := Spec{
 		Policy: &Policy{Net: List{Items: []string{"example.com"}}}, Level: l, Argv: []string{"/bin/sh"},
 		Scratch: filepath.Join(dir, "s"), Root: filepath.Join(dir, "r"), Shim: command,
@@ -64,7 +64,7 @@ func try(ctx context.Context, command []string, l Level) error {
 	if err := errors.Join(os.Chmod(dir, 0o711), os.Mkdir(s.Scratch, 0o700), os.Mkdir(s.Root, 0o700)); err != nil { //nolint:gosec // nobody has to get through
 		return err
 	}
-	b, err := New(s)
+	b, err := New(s) //nolint:contextcheck // a box has no end but Close
 	if err != nil {
 		return err
 	}

@@ -21,19 +21,19 @@ import (
 func programs(path string) ([]string, error) {
 	var files []string
 	for todo := []string{path}; len(todo) > 0; todo = todo[1:] {
-		real, err := filepath.EvalSymlinks(todo[0])
+		resolved, err := filepath.EvalSymlinks(todo[0])
 		if err != nil {
 			return nil, fmt.Errorf("exec: %w", err)
 		}
-		if slices.Contains(files, real) {
+		if slices.Contains(files, resolved) {
 			continue
 		}
-		if files = append(files, real); real != todo[0] {
+		if files = append(files, resolved); resolved != todo[0] {
 			files = append(files, todo[0])
 		}
-		more, err := interpreters(real)
+		more, err := interpreters(resolved)
 		if err != nil {
-			return nil, fmt.Errorf("exec: %s: %w", real, err)
+			return nil, fmt.Errorf("exec: %s: %w", resolved, err)
 		}
 		todo = append(todo, more...)
 	}

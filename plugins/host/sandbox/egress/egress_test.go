@@ -64,7 +64,7 @@ func through(t *testing.T, proxy *url.URL, link string) (int, string) {
 	t.Helper()
 	tr := &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a test's own server
 	defer tr.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: tr}).Get(link) //nolint:noctx // as above
+	resp, err := (&http.Client{Transport: tr}).Get(link)
 	if err != nil {
 		return 0, err.Error()
 	}

@@ -44,23 +44,23 @@ type tree struct {
 // show makes a path of the machine visible at the same place, with the links that lead to it. One that is not there is left out: the
 // rules say whether that is an error.
 func (t *tree) show(name string) error {
-	real, err := t.follow(name)
+	there, err := t.follow(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(t.shown, func(dir string) bool { return real == dir || dir == "/" || strings.HasPrefix(real, dir+"/") }) {
+	if slices.ContainsFunc(t.shown, func(dir string) bool { return there == dir || dir == "/" || strings.HasPrefix(there, dir+"/") }) {
 		return nil
 	}
-	st, err := os.Stat(real)
+	st, err := os.Stat(there)
 	if err != nil {
 		return err
 	}
-	place := t.root + real
+	place := t.root + there
 	if st.IsDir() {
-		t.shown = append(t.shown, real)
+		t.shown = append(t.shown, there)
 		err = os.MkdirAll(place, 0o755)
 	} else {
 		err = touch(place)
@@ -68,8 +68,8 @@ func (t *tree) show(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := unix.Mount(real, place, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-		return fmt.Errorf("show %s: %w", real, err)
+	if err := unix.Mount(there, place, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("show %s: %w", there, err)
 	}
 	return nil
 }
