@@ -5,7 +5,6 @@ package sandbox
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -147,7 +146,7 @@ func (b *Box) proxyEnv() []string {
 func (b *Box) makePlan() error {
 	s, p := &b.spec, &b.plan
 	p.Level, p.Argv, p.Dir, p.Root = s.Level, s.Argv, s.Scratch, s.Root
-	p.Net, p.Exec, p.Tasks = b.netMode(), s.Policy.Exec.All, maxTasks
+	p.Net, p.Tasks = b.netMode(), maxTasks
 	p.Env = append(s.environment(), b.proxyEnv()...)
 	p.Env = append(p.Env, fmt.Sprintf("GOMEMLIMIT=%d", s.Policy.memory()/10*9))
 	if err := b.makeRules(); err != nil {
@@ -235,12 +234,12 @@ func procPaths(l Level) []string {
 	return []string{"/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat"}
 }
 
-// limits bounds one process. What no limit counts is said in docs/guides/permissions.md.
-func (b *Box) limits() map[int][2]int64 {
-	both := func(n int64) [2]int64 { return [2]int64{n, n} }
-	l := map[int][2]int64{
-		unix.RLIMIT_CORE: both(0), unix.RLIMIT_NOFILE: both(maxOpenFiles), unix.RLIMIT_DATA: both(b.spec.Policy.memory()),
-		unix.RLIMIT_FSIZE: both(maxFileBytes), unix.RLIMIT_MSGQUEUE: both(0), unix.RLIMIT_MEMLOCK: both(1 << 20),
+// limits bounds one process, by no more than what the host may have itself. What no limit counts is said in docs/guides/permissions.md.
+func (b *Box) limits() []shim.Limit {
+	list := []shim.Limit{
+		{What: unix.RLIMIT_CORE}, {What: unix.RLIMIT_MSGQUEUE},
+		{What: unix.RLIMIT_NOFILE, Most: maxOpenFiles}, {What: unix.RLIMIT_DATA, Most: b.spec.Policy.memory()},
+		{What: unix.RLIMIT_FSIZE, Most: maxFileBytes}, {What: unix.RLIMIT_MEMLOCK, Most: 1 << 20},
 	}
 	uid := os.Geteuid()
 	if b.plan.UID != 0 {
@@ -248,22 +247,17 @@ func (b *Box) limits() map[int][2]int64 {
 	}
 	switch {
 	case b.spec.Level >= Strict:
-		l[unix.RLIMIT_NPROC] = both(maxTasks) // counted in the user space of its own
+		list = append(list, shim.Limit{What: unix.RLIMIT_NPROC, Most: maxTasks}) // counted in the user space of its own
 	case uid != 0:
-		l[unix.RLIMIT_NPROC] = both(maxTasks + tasksNow()) // of all processes of the user
+		list = append(list, shim.Limit{What: unix.RLIMIT_NPROC, Most: maxTasks + tasksNow()}) // of all processes of the user
 	}
-	return below(l)
-}
-
-// below lowers limits to those that the host has itself.
-func below(limits map[int][2]int64) map[int][2]int64 {
-	for what, l := range limits {
+	for i := range list {
 		var own unix.Rlimit
-		if unix.Getrlimit(what, &own) == nil && own.Max < uint64(l[1]) {
-			limits[what] = [2]int64{int64(own.Max), int64(own.Max)}
+		if unix.Getrlimit(list[i].What, &own) == nil && own.Max < uint64(list[i].Most) {
+			list[i].Most = int64(own.Max)
 		}
 	}
-	return limits
+	return list
 }
 
 // tasksNow is how many processes and threads the machine has, of which the user's are some. Counting those would take as long as all else.
@@ -424,7 +418,7 @@ func (b *Box) Admit(timeout time.Duration) error {
 	if err := b.ours.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return err
 	}
-	if err := b.tell(b.plan); err != nil {
+	if err := b.tell(b.plan.Encode()); err != nil {
 		return &StepError{Step: "plan", Err: err.Error()}
 	}
 	for ready := false; ; {
@@ -442,15 +436,11 @@ func (b *Box) Admit(timeout time.Duration) error {
 	}
 }
 
-func (b *Box) tell(v any) error {
-	msg, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
+func (b *Box) tell(msg []byte) error {
 	if len(msg) > shim.MaxMessage {
 		return fmt.Errorf("it has %d bytes, the most is %d", len(msg), shim.MaxMessage)
 	}
-	_, err = b.ours.Write(msg)
+	_, err := b.ours.Write(msg)
 	return err
 }
 
@@ -464,7 +454,7 @@ func (b *Box) hear() (m shim.Message, gone bool, err error) {
 	if err != nil {
 		return m, false, err
 	}
-	if err := json.Unmarshal(buf[:n], &m); err != nil {
+	if err := m.Decode(buf[:n]); err != nil {
 		return m, false, err
 	}
 	if m.Listener {

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"github.com/parallax-run/parallax/plugins/host/sandbox/shim/kernel"
 )
 
 // Landlock is used by its system calls and not through a package that falls back to less: what a kernel cannot do is decided
@@ -16,32 +17,32 @@ import (
 
 // Rights on files.
 const (
-	RightsRead  = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
-	RightsExec  = unix.LANDLOCK_ACCESS_FS_EXECUTE
-	RightsWrite = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_REFER |
-		unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_SYM |
-		unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK |
-		unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR
+	RightsRead  = kernel.LANDLOCK_ACCESS_FS_READ_FILE | kernel.LANDLOCK_ACCESS_FS_READ_DIR
+	RightsExec  = kernel.LANDLOCK_ACCESS_FS_EXECUTE
+	RightsWrite = kernel.LANDLOCK_ACCESS_FS_WRITE_FILE | kernel.LANDLOCK_ACCESS_FS_TRUNCATE | kernel.LANDLOCK_ACCESS_FS_REFER |
+		kernel.LANDLOCK_ACCESS_FS_MAKE_REG | kernel.LANDLOCK_ACCESS_FS_MAKE_DIR | kernel.LANDLOCK_ACCESS_FS_MAKE_SYM |
+		kernel.LANDLOCK_ACCESS_FS_MAKE_FIFO | kernel.LANDLOCK_ACCESS_FS_MAKE_SOCK |
+		kernel.LANDLOCK_ACCESS_FS_REMOVE_FILE | kernel.LANDLOCK_ACCESS_FS_REMOVE_DIR
 	// rightsOfFiles are those that make sense on what is no directory.
-	rightsOfFiles = unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_READ_FILE |
-		unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
+	rightsOfFiles = kernel.LANDLOCK_ACCESS_FS_EXECUTE | kernel.LANDLOCK_ACCESS_FS_WRITE_FILE | kernel.LANDLOCK_ACCESS_FS_READ_FILE |
+		kernel.LANDLOCK_ACCESS_FS_TRUNCATE | kernel.LANDLOCK_ACCESS_FS_IOCTL_DEV
 
-	handledFS  = unix.LANDLOCK_ACCESS_FS_IOCTL_DEV<<1 - 1 // all that version 5 knows
-	handledNet = unix.LANDLOCK_ACCESS_NET_BIND_TCP | unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
-	scopes     = unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | unix.LANDLOCK_SCOPE_SIGNAL
+	handledFS  = kernel.LANDLOCK_ACCESS_FS_IOCTL_DEV<<1 - 1 // all that version 5 knows
+	handledNet = kernel.LANDLOCK_ACCESS_NET_BIND_TCP | kernel.LANDLOCK_ACCESS_NET_CONNECT_TCP
+	scopes     = kernel.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | kernel.LANDLOCK_SCOPE_SIGNAL
 
 	LeastLandlock    = 6 // the first version with scopes
 	landlockUnix     = 9 // the first version that knows connections to sockets in the file tree
-	rulePathBeneath  = unix.LANDLOCK_RULE_PATH_BENEATH
+	rulePathBeneath  = kernel.LANDLOCK_RULE_PATH_BENEATH
 	ruleNetPort      = 2
 	bytesOfRuleset6  = 24 // size of the structure that version 6 knows
 	bytesOfPathRule  = 12 // the kernel's structure is packed
-	landlockVersions = unix.LANDLOCK_CREATE_RULESET_VERSION
+	landlockVersions = kernel.LANDLOCK_CREATE_RULESET_VERSION
 )
 
 // LandlockVersion is the version of Landlock that the kernel has, 0 when there is none.
 func LandlockVersion() (int, error) {
-	v, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, landlockVersions)
+	v, _, errno := kernel.Syscall(kernel.SYS_LANDLOCK_CREATE_RULESET, 0, 0, landlockVersions)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -57,18 +58,18 @@ func (p *Plan) restrict() error {
 	if version < LeastLandlock {
 		return fmt.Errorf("the kernel has version %d, %d is needed", version, LeastLandlock)
 	}
-	attr := unix.LandlockRulesetAttr{Handled_access_fs: handledFS, Scoped: scopes}
+	attr := kernel.LandlockRulesetAttr{Handled_access_fs: handledFS, Scoped: scopes}
 	if version >= landlockUnix {
-		attr.Handled_access_fs |= unix.LANDLOCK_ACCESS_FS_RESOLVE_UNIX
+		attr.Handled_access_fs |= kernel.LANDLOCK_ACCESS_FS_RESOLVE_UNIX
 	}
 	if p.Net != NetAll {
 		attr.Handled_access_net = handledNet
 	}
-	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), bytesOfRuleset6, 0)
+	fd, _, errno := kernel.Syscall(kernel.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), bytesOfRuleset6, 0)
 	if errno != 0 {
 		return fmt.Errorf("create the ruleset: %w", errno)
 	}
-	defer unix.Close(int(fd))
+	defer syscall.Close(int(fd))
 	for _, r := range p.Rules {
 		if err := r.add(fd); err != nil {
 			return err
@@ -79,7 +80,7 @@ func (p *Plan) restrict() error {
 			return err
 		}
 	}
-	if _, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0); errno != 0 {
+	if _, _, errno := kernel.RawSyscall(kernel.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0); errno != 0 {
 		return fmt.Errorf("restrict: %w", errno)
 	}
 	return nil
@@ -87,32 +88,32 @@ func (p *Plan) restrict() error {
 
 // add adds a rule to a ruleset.
 func (r *Rule) add(ruleset uintptr) error {
-	fd, err := unix.Open(r.Path, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if errors.Is(err, unix.ENOENT) && !r.Must {
+	fd, err := syscall.Open(r.Path, kernel.O_PATH|kernel.O_CLOEXEC, 0)
+	if errors.Is(err, kernel.ENOENT) && !r.Must {
 		return nil
 	}
 	if err != nil {
 		return &os.PathError{Op: "open", Path: r.Path, Err: err}
 	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
+	defer syscall.Close(fd)
+	var st kernel.Stat_t
+	if err := syscall.Fstat(fd, &st); err != nil {
 		return &os.PathError{Op: "stat", Path: r.Path, Err: err}
 	}
 	rights := r.Rights
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+	if st.Mode&kernel.S_IFMT != kernel.S_IFDIR {
 		rights &= rightsOfFiles
 	}
-	attr := unix.LandlockPathBeneathAttr{Allowed_access: rights, Parent_fd: int32(fd)}
-	if _, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, ruleset, rulePathBeneath, uintptr(unsafe.Pointer(&attr)), 0, 0, 0); errno != 0 {
+	attr := kernel.LandlockPathBeneathAttr{Allowed_access: rights, Parent_fd: int32(fd)}
+	if _, _, errno := kernel.Syscall6(kernel.SYS_LANDLOCK_ADD_RULE, ruleset, rulePathBeneath, uintptr(unsafe.Pointer(&attr)), 0, 0, 0); errno != 0 {
 		return fmt.Errorf("allow %s: %w", r.Path, errno)
 	}
 	return nil
 }
 
 func allowConnect(ruleset uintptr, port int) error {
-	attr := struct{ access, port uint64 }{unix.LANDLOCK_ACCESS_NET_CONNECT_TCP, uint64(port)}
-	if _, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, ruleset, ruleNetPort, uintptr(unsafe.Pointer(&attr)), 0, 0, 0); errno != 0 {
+	attr := struct{ access, port uint64 }{kernel.LANDLOCK_ACCESS_NET_CONNECT_TCP, uint64(port)}
+	if _, _, errno := kernel.Syscall6(kernel.SYS_LANDLOCK_ADD_RULE, ruleset, ruleNetPort, uintptr(unsafe.Pointer(&attr)), 0, 0, 0); errno != 0 {
 		return fmt.Errorf("allow port %d: %w", port, errno)
 	}
 	return nil

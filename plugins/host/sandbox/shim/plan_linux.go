@@ -4,22 +4,21 @@ package shim
 
 // Plan is what the host tells the shim.
 type Plan struct {
-	Level Level    `json:"level"`
-	Argv  []string `json:"argv"`
-	Env   []string `json:"env"`
-	Dir   string   `json:"dir"` // the scratch directory, where it starts
+	Level Level
+	Argv  []string
+	Env   []string
+	Dir   string // the scratch directory, where it starts
 
-	Root  string   `json:"root,omitempty"`  // strict: an empty directory on which the agent's own file tree is mounted
-	Binds []string `json:"binds,omitempty"` // strict: what is seen of the machine, each once, none below another
-	Rules []Rule   `json:"rules"`
-	UID   int      `json:"uid,omitempty"` // user and group to become; zero keeps
-	Net   NetMode  `json:"net"`
-	Port  int      `json:"port,omitempty"` // of the proxy on the loopback, with NetHosts
+	Root  string   // strict: an empty directory on which the agent's own file tree is mounted
+	Binds []string // strict: what is seen of the machine, each once, none below another
+	Rules []Rule
+	UID   int // user and group to become; zero keeps
+	Net   NetMode
+	Port  int // of the proxy on the loopback, with NetHosts
 
-	Exec   bool             `json:"exec"` // any program that it may read
-	Limits map[int][2]int64 `json:"limits"`
-	Tasks  int64            `json:"tasks"` // processes and threads at a time
-	Probe  bool             `json:"probe"` // end instead of becoming the agent
+	Limits []Limit
+	Tasks  int64 // processes and threads at a time
+	Probe  bool  // end instead of becoming the agent
 }
 
 // NetMode is what of the network there is.
@@ -34,16 +33,22 @@ const (
 
 // Rule gives rights on a file, or on a directory and all below.
 type Rule struct {
-	Path   string `json:"path"`
-	Rights uint64 `json:"rights"`
-	Must   bool   `json:"must"` // that it is not there is an error
+	Path   string
+	Rights uint64
+	Must   bool // that it is not there is an error
+}
+
+// Limit is the most that a process may have of something, by the kernel's number for it.
+type Limit struct {
+	What int
+	Most int64
 }
 
 // Message is what host and shim say to each other after the plan.
 type Message struct {
-	Listener bool       `json:"listener,omitempty"` // comes with the descriptor of the listener
-	Ready    bool       `json:"ready,omitempty"`    // all doors are closed
-	Fault    *StepError `json:"fault,omitempty"`
+	Listener bool // comes with the descriptor of the listener
+	Ready    bool // all doors are closed
+	Fault    *StepError
 }
 
 // MaxMessage bounds what is sent at once, in bytes.

@@ -3,7 +3,6 @@
 package shim
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,7 +11,7 @@ import (
 	"syscall"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"github.com/parallax-run/parallax/plugins/host/sandbox/shim/kernel"
 )
 
 // Run is the program that becomes the agent: `parallax __shim`. Its host talks to it on descriptor 3. It returns only when
@@ -69,7 +68,7 @@ func run(leaveOut func(string) bool) int {
 }
 
 func (s *shim) run() *StepError {
-	if err := s.receive(&s.plan); err != nil {
+	if err := s.receive(); err != nil {
 		return &StepError{Step: "plan", Err: err.Error()}
 	}
 	for _, st := range s.steps() {
@@ -92,8 +91,8 @@ func (s *shim) run() *StepError {
 // confirm tells the host that all is closed, and makes sure that there still is one: if it died before this process asked to die with
 // it, nobody holds the other end of the socket.
 func (s *shim) confirm() error {
-	n, _, err := unix.Recvfrom(controlFD, make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
-	if !errors.Is(err, unix.EAGAIN) {
+	n, _, err := syscall.Recvfrom(controlFD, make([]byte, 1), kernel.MSG_PEEK|kernel.MSG_DONTWAIT)
+	if !errors.Is(err, kernel.EAGAIN) {
 		return fmt.Errorf("the host is gone (%d, %w)", n, err)
 	}
 	return say(Message{Ready: true}, -1)
@@ -109,41 +108,39 @@ func (s *shim) become() error {
 	if err != nil {
 		return err
 	}
-	_, _, errno := unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(argv[0])), uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])))
+	_, _, errno := kernel.RawSyscall(kernel.SYS_EXECVE, uintptr(unsafe.Pointer(argv[0])), uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])))
 	return fmt.Errorf("%s: %w", s.plan.Argv[0], errno)
 }
 
-// receive reads one message of the host.
-func (s *shim) receive(v any) error {
+// receive reads the plan of the host.
+func (s *shim) receive() error {
 	buf := make([]byte, MaxMessage)
-	n, err := retry(func() (int, error) { return unix.Read(controlFD, buf) })
+	n, err := retry(func() (int, error) { return syscall.Read(controlFD, buf) })
 	switch {
 	case err != nil:
 		return err
 	case n == 0:
 		return errors.New("the host is gone")
 	}
-	return json.Unmarshal(buf[:n], v)
+	return s.plan.Decode(buf[:n])
 }
 
 // say sends a message, with a descriptor if it is not negative.
 func say(m Message, fd int) error {
-	b, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
 	var rights []byte
 	if fd >= 0 {
-		rights = unix.UnixRights(fd)
+		rights = syscall.UnixRights(fd)
 	}
-	_, err = retry(func() (int, error) { return 0, unix.Sendmsg(controlFD, b, rights, nil, unix.MSG_NOSIGNAL) })
+	_, err := retry(func() (int, error) {
+		return 0, syscall.Sendmsg(controlFD, m.Encode(), rights, nil, kernel.MSG_NOSIGNAL)
+	})
 	return err
 }
 
 func retry(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()
-		if !errors.Is(err, unix.EINTR) {
+		if !errors.Is(err, kernel.EINTR) {
 			return n, err
 		}
 	}
@@ -151,18 +148,18 @@ func retry(call func() (int, error)) (int, error) {
 
 // limits bounds what one process may use. Go raises its own limit of open files when it starts, so the plan's is set here.
 func (s *shim) limits() error {
-	for what, l := range s.plan.Limits {
-		lim := unix.Rlimit{Cur: uint64(l[0]), Max: uint64(l[1])}
-		if err := setLimit(what, &lim); err != nil {
-			return fmt.Errorf("limit %d: %w", what, err)
+	for _, l := range s.plan.Limits {
+		lim := kernel.Rlimit{Cur: uint64(l.Most), Max: uint64(l.Most)}
+		if err := setLimit(l.What, &lim); err != nil {
+			return fmt.Errorf("limit %d: %w", l.What, err)
 		}
 	}
 	return nil
 }
 
 // setLimit sets a limit by the bare system call: Go's own remembers the limit of open files and would put it back at exec.
-func setLimit(what int, lim *unix.Rlimit) error {
-	if _, _, errno := unix.RawSyscall6(unix.SYS_PRLIMIT64, 0, uintptr(what), uintptr(unsafe.Pointer(lim)), 0, 0, 0); errno != 0 {
+func setLimit(what int, lim *kernel.Rlimit) error {
+	if _, _, errno := kernel.RawSyscall6(kernel.SYS_PRLIMIT64, 0, uintptr(what), uintptr(unsafe.Pointer(lim)), 0, 0, 0); errno != 0 {
 		return errno
 	}
 	return nil
@@ -173,17 +170,12 @@ func (s *shim) loopback() error {
 	if s.plan.Net == NetAll {
 		return nil
 	}
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := syscall.Socket(kernel.AF_INET, kernel.SOCK_DGRAM|kernel.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
-	ifr, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	ifr.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifr); err != nil {
+	defer syscall.Close(fd)
+	if err := kernel.SetFlags(fd, "lo", kernel.IFF_UP|kernel.IFF_RUNNING); err != nil {
 		return fmt.Errorf("bring it up: %w", err)
 	}
 	if s.plan.Net == NetNone {
@@ -193,15 +185,15 @@ func (s *shim) loopback() error {
 }
 
 func listen() error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := syscall.Socket(kernel.AF_INET, kernel.SOCK_STREAM|kernel.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Port: ProxyPort, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+	defer syscall.Close(fd)
+	if err := syscall.Bind(fd, &kernel.SockaddrInet4{Port: ProxyPort, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		return err
 	}
-	if err := unix.Listen(fd, unix.SOMAXCONN); err != nil {
+	if err := syscall.Listen(fd, kernel.SOMAXCONN); err != nil {
 		return err
 	}
 	return say(Message{Listener: true}, fd)
@@ -223,16 +215,16 @@ func (s *shim) user() error {
 		return nil
 	}
 	id := uintptr(s.plan.UID)
-	if _, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); errno != 0 {
+	if _, _, errno := kernel.RawSyscall(kernel.SYS_SETGROUPS, 0, 0, 0); errno != 0 {
 		return fmt.Errorf("leave groups: %w", errno)
 	}
-	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, id, id, id); errno != 0 {
+	if _, _, errno := kernel.RawSyscall(kernel.SYS_SETRESGID, id, id, id); errno != 0 {
 		return fmt.Errorf("group %d: %w", id, errno)
 	}
-	if _, _, errno := unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS, 1, 0); errno != 0 {
+	if _, _, errno := kernel.RawSyscall(kernel.SYS_PRCTL, kernel.PR_SET_KEEPCAPS, 1, 0); errno != 0 {
 		return errno
 	}
-	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, id, id, id); errno != 0 {
+	if _, _, errno := kernel.RawSyscall(kernel.SYS_SETRESUID, id, id, id); errno != 0 {
 		return fmt.Errorf("user %d: %w", id, errno)
 	}
 	return nil
@@ -240,28 +232,28 @@ func (s *shim) user() error {
 
 // capabilities gives up all privileges, also those that a program of root would get.
 func (s *shim) capabilities() error {
-	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var caps [2]unix.CapUserData
-	if err := unix.Capget(&hdr, &caps[0]); err != nil {
+	hdr := kernel.CapUserHeader{Version: kernel.LINUX_CAPABILITY_VERSION_3}
+	var caps [2]kernel.CapUserData
+	if err := kernel.Capget(&hdr, &caps[0]); err != nil {
 		return err
 	}
-	if permitted := uint64(caps[1].Permitted)<<32 | uint64(caps[0].Permitted); permitted&(1<<unix.CAP_SETPCAP) != 0 {
+	if permitted := uint64(caps[1].Permitted)<<32 | uint64(caps[0].Permitted); permitted&(1<<kernel.CAP_SETPCAP) != 0 {
 		caps[0].Effective, caps[1].Effective = caps[0].Permitted, caps[1].Permitted
-		if err := unix.Capset(&hdr, &caps[0]); err != nil {
+		if err := kernel.Capset(&hdr, &caps[0]); err != nil {
 			return err
 		}
 		if err := dropBounding(); err != nil {
 			return err
 		}
 	}
-	if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
+	if err := prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
 		return fmt.Errorf("ambient: %w", err)
 	}
-	caps = [2]unix.CapUserData{}
-	if err := unix.Capset(&hdr, &caps[0]); err != nil {
+	caps = [2]kernel.CapUserData{}
+	if err := kernel.Capset(&hdr, &caps[0]); err != nil {
 		return err
 	}
-	if err := unix.Capget(&hdr, &caps[0]); err != nil || caps != [2]unix.CapUserData{} {
+	if err := kernel.Capget(&hdr, &caps[0]); err != nil || caps != [2]kernel.CapUserData{} {
 		return fmt.Errorf("some are left: %v, %w", caps, err)
 	}
 	return nil
@@ -270,33 +262,33 @@ func (s *shim) capabilities() error {
 // dropBounding bounds what programs of root may get: nothing.
 func dropBounding() error {
 	for c := uintptr(0); ; c++ {
-		if prctl(unix.PR_CAPBSET_READ, c) != nil {
+		if prctl(kernel.PR_CAPBSET_READ, c) != nil {
 			break
 		}
-		if err := prctl(unix.PR_CAPBSET_DROP, c); err != nil {
+		if err := prctl(kernel.PR_CAPBSET_DROP, c); err != nil {
 			return fmt.Errorf("bound %d: %w", c, err)
 		}
 	}
 	const noRoot = 1<<0 | 1<<1 | 1<<2 | 1<<3 | 1<<5 | 1<<6 | 1<<7 // SECBIT_NOROOT, NO_SETUID_FIXUP, KEEP_CAPS_LOCKED, NO_CAP_AMBIENT_RAISE, each locked
-	if err := prctl(unix.PR_SET_SECUREBITS, noRoot); err != nil {
+	if err := prctl(kernel.PR_SET_SECUREBITS, noRoot); err != nil {
 		return fmt.Errorf("secure bits: %w", err)
 	}
 	return nil
 }
 
 func prctl(option int, arg uintptr) error {
-	if _, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, uintptr(option), arg, 0, 0, 0, 0); errno != 0 {
+	if _, _, errno := kernel.RawSyscall6(kernel.SYS_PRCTL, uintptr(option), arg, 0, 0, 0, 0); errno != 0 {
 		return errno
 	}
 	return nil
 }
 
-func (s *shim) noNewPrivileges() error { return prctl(unix.PR_SET_NO_NEW_PRIVS, 1) }
+func (s *shim) noNewPrivileges() error { return prctl(kernel.PR_SET_NO_NEW_PRIVS, 1) }
 
 // deathSignal has the kernel kill the agent when its host ends. A change of user has undone what was asked for before.
-func (s *shim) deathSignal() error { return prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL)) }
+func (s *shim) deathSignal() error { return prctl(kernel.PR_SET_PDEATHSIG, uintptr(kernel.SIGKILL)) }
 
 // descriptors closes at the start of the agent what this process was given besides its three streams.
 func descriptors() error {
-	return unix.CloseRange(controlFD, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC)
+	return kernel.CloseRange(controlFD, ^uint(0)>>1, kernel.CLOSE_RANGE_CLOEXEC)
 }

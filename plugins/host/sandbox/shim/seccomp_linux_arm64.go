@@ -1,11 +1,11 @@
 package shim
 
-import "golang.org/x/sys/unix"
+import "github.com/parallax-run/parallax/plugins/host/sandbox/shim/kernel"
 
 func thisArchitecture() *architecture {
 	return &architecture{
-		audit:   unix.AUDIT_ARCH_AARCH64,
-		most:    unix.SYS_FILE_SETATTR,
-		refused: []uint32{unix.SYS_NFSSERVCTL, unix.SYS_LOOKUP_DCOOKIE, unix.SYS_KEXEC_FILE_LOAD},
+		audit:   kernel.AUDIT_ARCH_AARCH64,
+		most:    kernel.SYS_FILE_SETATTR,
+		refused: []uint32{kernel.SYS_NFSSERVCTL, kernel.SYS_LOOKUP_DCOOKIE, kernel.SYS_KEXEC_FILE_LOAD},
 	}
 }

@@ -10,18 +10,19 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
-	"golang.org/x/sys/unix"
+	"github.com/parallax-run/parallax/plugins/host/sandbox/shim/kernel"
 )
 
 // fileTree gives the agent a file tree of its own: an empty one, in which only what the plan names can be found. What has no
 // name there cannot be opened, and no server of the machine can be connected to.
 func (s *shim) fileTree() error {
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+	if err := syscall.Mount("", "/", "", kernel.MS_REC|kernel.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("keep mounts to itself: %w", err)
 	}
 	t := &tree{root: s.plan.Root}
-	if err := unix.Mount("tmpfs", t.root, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=1m,mode=755"); err != nil {
+	if err := syscall.Mount("tmpfs", t.root, "tmpfs", kernel.MS_NOSUID|kernel.MS_NODEV, "size=1m,mode=755"); err != nil {
 		return fmt.Errorf("mount an empty tree: %w", err)
 	}
 	for _, path := range s.plan.Binds {
@@ -68,7 +69,7 @@ func (t *tree) show(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := unix.Mount(there, place, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+	if err := syscall.Mount(there, place, "", kernel.MS_BIND|kernel.MS_REC, ""); err != nil {
 		return fmt.Errorf("show %s: %w", there, err)
 	}
 	return nil
@@ -136,7 +137,7 @@ func (t *tree) proc() error {
 	if err := os.MkdirAll(place, 0o755); err != nil {
 		return err
 	}
-	if err := unix.Mount("proc", place, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+	if err := syscall.Mount("proc", place, "proc", kernel.MS_NOSUID|kernel.MS_NODEV|kernel.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("show its own processes: %w", err)
 	}
 	return nil
@@ -144,17 +145,17 @@ func (t *tree) proc() error {
 
 // enter makes the tree the only one there is.
 func (t *tree) enter() error {
-	if err := unix.Chdir(t.root); err != nil {
+	if err := syscall.Chdir(t.root); err != nil {
 		return err
 	}
-	if err := unix.PivotRoot(".", "."); err != nil {
+	if err := syscall.PivotRoot(".", "."); err != nil {
 		return fmt.Errorf("enter the tree: %w", err)
 	}
-	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+	if err := syscall.Unmount(".", kernel.MNT_DETACH); err != nil {
 		return fmt.Errorf("leave the machine's tree: %w", err)
 	}
-	if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
+	if err := syscall.Mount("", "/", "", kernel.MS_REMOUNT|kernel.MS_BIND|kernel.MS_RDONLY|kernel.MS_NOSUID|kernel.MS_NODEV, ""); err != nil {
 		return fmt.Errorf("lock the tree: %w", err)
 	}
-	return unix.Chdir("/")
+	return syscall.Chdir("/")
 }
