@@ -357,7 +357,7 @@ func (b *Box) Prepare(cmd *exec.Cmd) error {
 	cmd.Path, cmd.Args, cmd.Dir = b.spec.Shim[0], b.spec.Shim, "/"
 	cmd.ExtraFiles = []*os.File{b.child}
 	// What becomes another program has to wait for its threads to end.
-	cmd.Env = append(cmd.Env, "GOMAXPROCS=1", "GOGC=off")
+	cmd.Env = append(cmd.Env, shim.Asked+"=1", "GOMAXPROCS=1", "GOGC=off")
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}

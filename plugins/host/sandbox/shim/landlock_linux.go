@@ -4,8 +4,6 @@ package shim
 
 import (
 	"errors"
-	"fmt"
-	"os"
 	"syscall"
 	"unsafe"
 
@@ -56,7 +54,7 @@ func (p *Plan) restrict() error {
 		return err
 	}
 	if version < LeastLandlock {
-		return fmt.Errorf("the kernel has version %d, %d is needed", version, LeastLandlock)
+		return errors.New("the kernel has version " + kernel.Itoa(version) + ", " + kernel.Itoa(LeastLandlock) + " is needed")
 	}
 	attr := kernel.LandlockRulesetAttr{Handled_access_fs: handledFS, Scoped: scopes}
 	if version >= landlockUnix {
@@ -67,7 +65,7 @@ func (p *Plan) restrict() error {
 	}
 	fd, _, errno := kernel.Syscall(kernel.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), bytesOfRuleset6, 0)
 	if errno != 0 {
-		return fmt.Errorf("create the ruleset: %w", errno)
+		return kernel.Wrap(errno, "create the ruleset")
 	}
 	defer syscall.Close(int(fd))
 	for _, r := range p.Rules {
@@ -81,7 +79,7 @@ func (p *Plan) restrict() error {
 		}
 	}
 	if _, _, errno := kernel.RawSyscall(kernel.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0); errno != 0 {
-		return fmt.Errorf("restrict: %w", errno)
+		return kernel.Wrap(errno, "restrict")
 	}
 	return nil
 }
@@ -93,12 +91,12 @@ func (r *Rule) add(ruleset uintptr) error {
 		return nil
 	}
 	if err != nil {
-		return &os.PathError{Op: "open", Path: r.Path, Err: err}
+		return &kernel.Fault{What: "open " + r.Path, Err: err}
 	}
 	defer syscall.Close(fd)
 	var st kernel.Stat_t
 	if err := syscall.Fstat(fd, &st); err != nil {
-		return &os.PathError{Op: "stat", Path: r.Path, Err: err}
+		return &kernel.Fault{What: "stat " + r.Path, Err: err}
 	}
 	rights := r.Rights
 	if st.Mode&kernel.S_IFMT != kernel.S_IFDIR {
@@ -106,7 +104,7 @@ func (r *Rule) add(ruleset uintptr) error {
 	}
 	attr := kernel.LandlockPathBeneathAttr{Allowed_access: rights, Parent_fd: int32(fd)}
 	if _, _, errno := kernel.Syscall6(kernel.SYS_LANDLOCK_ADD_RULE, ruleset, rulePathBeneath, uintptr(unsafe.Pointer(&attr)), 0, 0, 0); errno != 0 {
-		return fmt.Errorf("allow %s: %w", r.Path, errno)
+		return kernel.Wrap(errno, "allow ", r.Path)
 	}
 	return nil
 }
@@ -114,7 +112,7 @@ func (r *Rule) add(ruleset uintptr) error {
 func allowConnect(ruleset uintptr, port int) error {
 	attr := struct{ access, port uint64 }{kernel.LANDLOCK_ACCESS_NET_CONNECT_TCP, uint64(port)}
 	if _, _, errno := kernel.Syscall6(kernel.SYS_LANDLOCK_ADD_RULE, ruleset, ruleNetPort, uintptr(unsafe.Pointer(&attr)), 0, 0, 0); errno != 0 {
-		return fmt.Errorf("allow port %d: %w", port, errno)
+		return kernel.Wrap(errno, "allow port ", kernel.Itoa(port))
 	}
 	return nil
 }

@@ -3,8 +3,8 @@
 package shim
 
 import (
-	"fmt"
-	"strings"
+	"errors"
+	"strconv"
 )
 
 // Level says how firmly a policy is held. Levels are ordered: what a level stops, the next one stops too.
@@ -24,7 +24,7 @@ func (l Level) String() string {
 	if names := levelNames(); l >= 0 && int(l) < len(names) {
 		return names[l]
 	}
-	return fmt.Sprintf("level %d", int(l))
+	return "level " + strconv.Itoa(int(l))
 }
 
 // MarshalText implements encoding.TextMarshaler.
@@ -43,7 +43,7 @@ func ParseLevel(name string) (Level, error) {
 			return Level(i), nil
 		}
 	}
-	return None, fmt.Errorf("there is no sandbox level %q; there are %s", name, strings.Join(levelNames(), ", "))
+	return None, errors.New("there is no sandbox level " + strconv.Quote(name) + "; there are none, basic, standard, strict")
 }
 
 // StepError says at which step a sandbox could not be closed.
@@ -54,5 +54,8 @@ type StepError struct {
 }
 
 func (e *StepError) Error() string {
-	return fmt.Sprintf("the sandbox could not be closed, %s: %s", e.Step, e.Err)
+	return "the sandbox could not be closed, " + e.Step + ": " + e.Err
 }
+
+// Asked is the variable in the environment of a process that is to be the shim.
+const Asked = "PARALLAX_SHIM"

@@ -4,9 +4,6 @@ package shim
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	goruntime "runtime"
 	"syscall"
 	"unsafe"
@@ -43,7 +40,7 @@ func (s *shim) steps() []step {
 		{"capabilities", Basic, false, s.capabilities},
 		{"no new privileges", Basic, false, s.noNewPrivileges},
 		{"death signal", Basic, false, s.deathSignal},
-		{"work directory", Basic, false, func() error { return os.Chdir(s.plan.Dir) }},
+		{"work directory", Basic, false, func() error { return syscall.Chdir(s.plan.Dir) }},
 		{"landlock", Standard, false, s.plan.restrict},
 		{"descriptors", Basic, false, descriptors},
 		{"system calls", Standard, false, func() error { return s.plan.install(s.leaveOut) }},
@@ -62,7 +59,7 @@ func run(leaveOut func(string) bool) int {
 		return 0
 	}
 	if err := say(Message{Fault: fault}, -1); err != nil {
-		fmt.Fprintln(os.Stderr, "parallax:", fault)
+		_, _ = syscall.Write(2, []byte("parallax: "+fault.Error()+"\n"))
 	}
 	return 1
 }
@@ -91,9 +88,9 @@ func (s *shim) run() *StepError {
 // confirm tells the host that all is closed, and makes sure that there still is one: if it died before this process asked to die with
 // it, nobody holds the other end of the socket.
 func (s *shim) confirm() error {
-	n, _, err := syscall.Recvfrom(controlFD, make([]byte, 1), kernel.MSG_PEEK|kernel.MSG_DONTWAIT)
+	_, _, err := syscall.Recvfrom(controlFD, make([]byte, 1), kernel.MSG_PEEK|kernel.MSG_DONTWAIT)
 	if !errors.Is(err, kernel.EAGAIN) {
-		return fmt.Errorf("the host is gone (%d, %w)", n, err)
+		return errors.New("the host is gone")
 	}
 	return say(Message{Ready: true}, -1)
 }
@@ -109,7 +106,7 @@ func (s *shim) become() error {
 		return err
 	}
 	_, _, errno := kernel.RawSyscall(kernel.SYS_EXECVE, uintptr(unsafe.Pointer(argv[0])), uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])))
-	return fmt.Errorf("%s: %w", s.plan.Argv[0], errno)
+	return kernel.Wrap(errno, s.plan.Argv[0])
 }
 
 // receive reads the plan of the host.
@@ -151,7 +148,7 @@ func (s *shim) limits() error {
 	for _, l := range s.plan.Limits {
 		lim := kernel.Rlimit{Cur: uint64(l.Most), Max: uint64(l.Most)}
 		if err := setLimit(l.What, &lim); err != nil {
-			return fmt.Errorf("limit %d: %w", l.What, err)
+			return kernel.Wrap(err, "limit ", kernel.Itoa(l.What))
 		}
 	}
 	return nil
@@ -176,7 +173,7 @@ func (s *shim) loopback() error {
 	}
 	defer syscall.Close(fd)
 	if err := kernel.SetFlags(fd, "lo", kernel.IFF_UP|kernel.IFF_RUNNING); err != nil {
-		return fmt.Errorf("bring it up: %w", err)
+		return kernel.Wrap(err, "bring it up")
 	}
 	if s.plan.Net == NetNone {
 		return nil
@@ -202,8 +199,8 @@ func listen() error {
 // processes bounds how many there are in the agent's own process space, where the kernel can do that (since 6.14). It counts for root too,
 // for whom the limit by user does not; on older kernels an agent that has to stay root is not bounded in this.
 func (s *shim) processes() error {
-	err := os.WriteFile("/proc/sys/kernel/pid_max", fmt.Appendf(nil, "%d", s.plan.Tasks), 0)
-	if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrNotExist) {
+	err := kernel.WriteFile("/proc/sys/kernel/pid_max", kernel.Itoa(s.plan.Tasks))
+	if err != nil && !errors.Is(err, kernel.EACCES) && !errors.Is(err, kernel.EPERM) && !errors.Is(err, kernel.ENOENT) {
 		return err
 	}
 	return nil
@@ -216,16 +213,16 @@ func (s *shim) user() error {
 	}
 	id := uintptr(s.plan.UID)
 	if _, _, errno := kernel.RawSyscall(kernel.SYS_SETGROUPS, 0, 0, 0); errno != 0 {
-		return fmt.Errorf("leave groups: %w", errno)
+		return kernel.Wrap(errno, "leave groups")
 	}
 	if _, _, errno := kernel.RawSyscall(kernel.SYS_SETRESGID, id, id, id); errno != 0 {
-		return fmt.Errorf("group %d: %w", id, errno)
+		return kernel.Wrap(errno, "group ", kernel.Itoa(id))
 	}
 	if _, _, errno := kernel.RawSyscall(kernel.SYS_PRCTL, kernel.PR_SET_KEEPCAPS, 1, 0); errno != 0 {
 		return errno
 	}
 	if _, _, errno := kernel.RawSyscall(kernel.SYS_SETRESUID, id, id, id); errno != 0 {
-		return fmt.Errorf("user %d: %w", id, errno)
+		return kernel.Wrap(errno, "user ", kernel.Itoa(id))
 	}
 	return nil
 }
@@ -247,14 +244,17 @@ func (s *shim) capabilities() error {
 		}
 	}
 	if err := prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
-		return fmt.Errorf("ambient: %w", err)
+		return kernel.Wrap(err, "ambient")
 	}
 	caps = [2]kernel.CapUserData{}
 	if err := kernel.Capset(&hdr, &caps[0]); err != nil {
 		return err
 	}
-	if err := kernel.Capget(&hdr, &caps[0]); err != nil || caps != [2]kernel.CapUserData{} {
-		return fmt.Errorf("some are left: %v, %w", caps, err)
+	if err := kernel.Capget(&hdr, &caps[0]); err != nil {
+		return err
+	}
+	if caps != [2]kernel.CapUserData{} {
+		return errors.New("some are left")
 	}
 	return nil
 }
@@ -266,12 +266,12 @@ func dropBounding() error {
 			break
 		}
 		if err := prctl(kernel.PR_CAPBSET_DROP, c); err != nil {
-			return fmt.Errorf("bound %d: %w", c, err)
+			return kernel.Wrap(err, "bound ", kernel.Itoa(c))
 		}
 	}
 	const noRoot = 1<<0 | 1<<1 | 1<<2 | 1<<3 | 1<<5 | 1<<6 | 1<<7 // SECBIT_NOROOT, NO_SETUID_FIXUP, KEEP_CAPS_LOCKED, NO_CAP_AMBIENT_RAISE, each locked
 	if err := prctl(kernel.PR_SET_SECUREBITS, noRoot); err != nil {
-		return fmt.Errorf("secure bits: %w", err)
+		return kernel.Wrap(err, "secure bits")
 	}
 	return nil
 }

@@ -3,7 +3,6 @@
 package shim
 
 import (
-	"fmt"
 	"unsafe"
 
 	"github.com/parallax-run/parallax/plugins/host/sandbox/shim/kernel"
@@ -291,7 +290,7 @@ func (p *Plan) install(leaveOut func(string) bool) error {
 	prog := p.build(thisArchitecture(), leaveOut)
 	fprog := kernel.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]}
 	if _, _, errno := kernel.RawSyscall(kernel.SYS_SECCOMP, kernel.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&fprog))); errno != 0 {
-		return fmt.Errorf("a filter of %d instructions: %w", len(prog), errno)
+		return kernel.Wrap(errno, "a filter of ", kernel.Itoa(len(prog)), " instructions")
 	}
 	return nil
 }

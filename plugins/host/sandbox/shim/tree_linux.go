@@ -4,12 +4,8 @@ package shim
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"path"
 	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/parallax-run/parallax/plugins/host/sandbox/shim/kernel"
@@ -19,11 +15,11 @@ import (
 // name there cannot be opened, and no server of the machine can be connected to.
 func (s *shim) fileTree() error {
 	if err := syscall.Mount("", "/", "", kernel.MS_REC|kernel.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("keep mounts to itself: %w", err)
+		return kernel.Wrap(err, "keep mounts to itself")
 	}
 	t := &tree{root: s.plan.Root}
 	if err := syscall.Mount("tmpfs", t.root, "tmpfs", kernel.MS_NOSUID|kernel.MS_NODEV, "size=1m,mode=755"); err != nil {
-		return fmt.Errorf("mount an empty tree: %w", err)
+		return kernel.Wrap(err, "mount an empty tree")
 	}
 	for _, path := range s.plan.Binds {
 		if err := t.show(path); err != nil {
@@ -46,31 +42,33 @@ type tree struct {
 // rules say whether that is an error.
 func (t *tree) show(name string) error {
 	there, err := t.follow(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, kernel.ENOENT) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(t.shown, func(dir string) bool { return there == dir || dir == "/" || strings.HasPrefix(there, dir+"/") }) {
+	if slices.ContainsFunc(t.shown, func(dir string) bool {
+		return there == dir || dir == "/" || len(there) > len(dir) && there[:len(dir)+1] == dir+"/"
+	}) {
 		return nil
 	}
-	st, err := os.Stat(there)
+	dir, err := kernel.IsDir(there)
 	if err != nil {
 		return err
 	}
 	place := t.root + there
-	if st.IsDir() {
+	if dir {
 		t.shown = append(t.shown, there)
-		err = os.MkdirAll(place, 0o755)
+		err = kernel.MkdirAll(place)
 	} else {
-		err = touch(place)
+		err = kernel.Touch(place)
 	}
 	if err != nil {
 		return err
 	}
 	if err := syscall.Mount(there, place, "", kernel.MS_BIND|kernel.MS_REC, ""); err != nil {
-		return fmt.Errorf("show %s: %w", there, err)
+		return kernel.Wrap(err, "show ", there)
 	}
 	return nil
 }
@@ -81,20 +79,20 @@ const maxLinks = 40
 // follow resolves a path and makes the links on the way.
 func (t *tree) follow(name string) (string, error) {
 	links := 0
-	rest := strings.Split(strings.Trim(path.Clean(name), "/"), "/")
+	rest := kernel.Parts(name)
 	at := "/"
 	for len(rest) > 0 {
 		next := path.Join(at, rest[0])
-		target, err := os.Readlink(next)
+		target, err := kernel.Readlink(next)
 		if err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
+			if errors.Is(err, kernel.ENOENT) {
 				return "", err
 			}
 			at, rest = next, rest[1:]
 			continue
 		}
 		if links++; links > maxLinks {
-			return "", fmt.Errorf("%s leads through too many links", name)
+			return "", errors.New(name + " leads through too many links")
 		}
 		if err := t.link(next, target); err != nil {
 			return "", err
@@ -102,7 +100,7 @@ func (t *tree) follow(name string) (string, error) {
 		if !path.IsAbs(target) {
 			target = path.Join(at, target)
 		}
-		rest = append(strings.Split(strings.Trim(path.Clean(target), "/"), "/"), rest[1:]...)
+		rest = append(kernel.Parts(target), rest[1:]...)
 		at = "/"
 	}
 	return at, nil
@@ -111,34 +109,23 @@ func (t *tree) follow(name string) (string, error) {
 // link makes a link of the machine, unless something is there.
 func (t *tree) link(name, target string) error {
 	place := t.root + name
-	if _, err := os.Lstat(place); err == nil {
+	if kernel.Exists(place) {
 		return nil
 	}
-	if err := os.MkdirAll(path.Dir(place), 0o755); err != nil {
+	if err := kernel.MkdirAll(path.Dir(place)); err != nil {
 		return err
 	}
-	return os.Symlink(target, place)
-}
-
-func touch(name string) error {
-	if err := os.MkdirAll(path.Dir(name), 0o755); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	return f.Close()
+	return syscall.Symlink(target, place)
 }
 
 // proc shows the processes of the agent's own process space.
 func (t *tree) proc() error {
 	place := t.root + "/proc"
-	if err := os.MkdirAll(place, 0o755); err != nil {
+	if err := kernel.MkdirAll(place); err != nil {
 		return err
 	}
 	if err := syscall.Mount("proc", place, "proc", kernel.MS_NOSUID|kernel.MS_NODEV|kernel.MS_NOEXEC, ""); err != nil {
-		return fmt.Errorf("show its own processes: %w", err)
+		return kernel.Wrap(err, "show its own processes")
 	}
 	return nil
 }
@@ -149,13 +136,13 @@ func (t *tree) enter() error {
 		return err
 	}
 	if err := syscall.PivotRoot(".", "."); err != nil {
-		return fmt.Errorf("enter the tree: %w", err)
+		return kernel.Wrap(err, "enter the tree")
 	}
 	if err := syscall.Unmount(".", kernel.MNT_DETACH); err != nil {
-		return fmt.Errorf("leave the machine's tree: %w", err)
+		return kernel.Wrap(err, "leave the machine's tree")
 	}
 	if err := syscall.Mount("", "/", "", kernel.MS_REMOUNT|kernel.MS_BIND|kernel.MS_RDONLY|kernel.MS_NOSUID|kernel.MS_NODEV, ""); err != nil {
-		return fmt.Errorf("lock the tree: %w", err)
+		return kernel.Wrap(err, "lock the tree")
 	}
 	return syscall.Chdir("/")
 }

@@ -6,6 +6,7 @@ import "syscall"
 
 // Numbers that all processors share. A test compares them with golang.org/x/sys/unix.
 const (
+	EACCES                              = syscall.Errno(0xd)
 	AF_INET                             = 0x2
 	AF_INET6                            = 0xa
 	AF_UNIX                             = 0x1
