@@ -289,7 +289,7 @@ func daemon(args []string) {
 
 // threads makes more than any agent may have.
 func threads(*target) (string, error) {
-	const n = 4000
+	const n = 6000
 	var there atomic.Int64
 	for range n {
 		go func() {
@@ -301,7 +301,7 @@ func threads(*target) (string, error) {
 	}
 	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if there.Load() == n {
-			return "4000 threads", nil
+			return "6000 threads", nil
 		}
 	}
 	return "", fmt.Errorf("there are %d", there.Load())
