@@ -112,6 +112,7 @@ var doors = []Door{
 	{Module: "go.opentelemetry.io/proto/otlp", Rooms: []string{"internal/trace", testkit}, Tests: []string{"cmd/parallax"}},
 
 	{Module: "github.com/pelletier/go-toml", Rooms: []string{"internal/manifest"}},
+	{Module: "golang.org/x/mod", Rooms: []string{"internal/manifest", "internal/market", "internal/cli"}},
 	{Module: "github.com/dgraph-io/badger", Rooms: []string{"internal/badger"}},
 
 	{Module: "github.com/spf13", Rooms: []string{"internal/cli", "cmd/parallax", "cmd/parallaxd"}},

@@ -140,6 +140,7 @@ func (t *table) program(a *Agent, dir string) {
 			t.wrong("command", `write use = "plugin" and the path as first word of command`, "agent %q has both a path in use and a command", a.Name)
 		}
 		a.Use, command, given = Plugin, []string{a.Use}, true
+	case strings.HasPrefix(a.Use, "@") && ValidAlias(a.Use[1:]):
 	case a.Use != "" && !bundleName.MatchString(a.Use):
 		t.wrong("use", `write the name of a bundled agent such as "openai", a path such as "./my-agent", or "plugin"`, "use is %q", a.Use)
 	}

@@ -33,6 +33,7 @@ type Manifest struct {
 	Limits  runtime.Limits // fields at zero where the manifest says nothing
 	State   State
 	Run     Run
+	Published
 }
 
 // Project is the table [project].
@@ -152,15 +153,22 @@ func Parse(name string, text []byte) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	return manifestOf(doc, name, filepath.Dir(name)), doc.err()
+}
+
+// manifestOf reads all tables. Paths in [permissions] are seen from workspace.
+func manifestOf(doc *document, name, workspace string) *Manifest {
 	m := &Manifest{Path: name, Dir: filepath.Dir(name)}
 	top := doc.top()
-	top.only("project", "agents", "limits", "state", "run")
+	top.only(append([]string{"project", "agents", "limits", "state", "run"}, publishedTables()...)...)
 	m.Project = projectOf(top.table("project"))
 	m.Agents = agentsOf(top.table("agents"), m.Dir)
 	m.Limits = limitsOf(top.table("limits"))
 	m.State = stateOf(top.table("state"), m.Dir)
 	m.Run = runOf(top.table("run"))
-	return m, doc.err()
+	m.Published = publishedOf(top, workspace)
+	m.known(doc)
+	return m
 }
 
 func projectOf(t *table) Project {
