@@ -237,9 +237,12 @@ func procPaths(l Level) []string {
 // limits bounds one process, by no more than what the host may have itself. What no limit counts is said in docs/guides/permissions.md.
 func (b *Box) limits() []shim.Limit {
 	list := []shim.Limit{
-		{What: unix.RLIMIT_CORE}, {What: unix.RLIMIT_MSGQUEUE},
-		{What: unix.RLIMIT_NOFILE, Most: maxOpenFiles}, {What: unix.RLIMIT_DATA, Most: b.spec.Policy.memory()},
-		{What: unix.RLIMIT_FSIZE, Most: maxFileBytes}, {What: unix.RLIMIT_MEMLOCK, Most: 1 << 20},
+		{What: unix.RLIMIT_CORE},
+		{What: unix.RLIMIT_MSGQUEUE},
+		{What: unix.RLIMIT_NOFILE, Most: maxOpenFiles},
+		{What: unix.RLIMIT_DATA, Most: b.spec.Policy.memory()},
+		{What: unix.RLIMIT_FSIZE, Most: maxFileBytes},
+		{What: unix.RLIMIT_MEMLOCK, Most: 1 << 20},
 	}
 	uid := os.Geteuid()
 	if b.plan.UID != 0 {

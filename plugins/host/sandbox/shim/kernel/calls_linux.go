@@ -8,11 +8,11 @@ import (
 	"unsafe"
 )
 
-// What the standard library has is used from there.
+// Errno and the others are used from the standard library.
 type (
 	Errno         = syscall.Errno
 	Rlimit        = syscall.Rlimit
-	Stat_t        = syscall.Stat_t //nolint:revive // as the kernel calls it
+	Stat_t        = syscall.Stat_t
 	SockaddrInet4 = syscall.SockaddrInet4
 	SockFilter    = syscall.SockFilter
 	SockFprog     = syscall.SockFprog
@@ -20,13 +20,13 @@ type (
 
 // LandlockRulesetAttr is struct landlock_ruleset_attr of version 6.
 type LandlockRulesetAttr struct {
-	Handled_access_fs, Handled_access_net, Scoped uint64 //nolint:revive // as the kernel calls them
+	Handled_access_fs, Handled_access_net, Scoped uint64
 }
 
 // LandlockPathBeneathAttr is struct landlock_path_beneath_attr, whose last bytes the kernel does not read.
 type LandlockPathBeneathAttr struct {
-	Allowed_access uint64 //nolint:revive // as above
-	Parent_fd      int32  //nolint:revive // as above
+	Allowed_access uint64
+	Parent_fd      int32
 }
 
 // CapUserHeader is struct __user_cap_header_struct.

@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"errors"
 	"path"
 	"slices"
 	"strconv"
@@ -21,11 +22,11 @@ func (f *Fault) Unwrap() error { return f.Err }
 
 // Wrap says what was tried when err came.
 func Wrap(err error, what ...string) error {
-	text := ""
+	var text []byte
 	for _, w := range what {
-		text += w
+		text = append(text, w...)
 	}
-	return &Fault{text, err}
+	return &Fault{string(text), err}
 }
 
 // Itoa writes a number.
@@ -59,12 +60,12 @@ func Readlink(name string) (string, error) {
 // MkdirAll makes a directory and those above it.
 func MkdirAll(name string) error {
 	err := syscall.Mkdir(name, 0o755)
-	if err == syscall.ENOENT {
+	if errors.Is(err, syscall.ENOENT) {
 		if err = MkdirAll(path.Dir(name)); err == nil {
 			err = syscall.Mkdir(name, 0o755)
 		}
 	}
-	if err != nil && err != syscall.EEXIST {
+	if err != nil && !errors.Is(err, syscall.EEXIST) {
 		return Wrap(err, "make ", name)
 	}
 	return nil
