@@ -111,7 +111,7 @@ func (j *job) attack(b *sandbox.Box, scratch string) error {
 	if err := b.Started(cmd.Start()); err != nil {
 		return err
 	}
-	if err := b.Admit(5 * time.Second); err != nil {
+	if err := b.Admit(8 * time.Second); err != nil {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		return err
@@ -135,7 +135,7 @@ func connectToPorts(note string) (stop func()) {
 		defer close(done)
 		for ctx.Err() == nil {
 			if port, err := os.ReadFile(note); err == nil {
-				if c, err := net.DialTimeout("tcp", "127.0.0.1:"+string(port), 100*time.Millisecond); err == nil {
+				if c, err := net.DialTimeout("tcp", "127.0.0.1:"+string(port), time.Second); err == nil {
 					c.Close()
 				}
 			}

@@ -8,15 +8,23 @@ import (
 	"unsafe"
 )
 
-// Errno and the others are used from the standard library.
-type (
-	Errno         = syscall.Errno
-	Rlimit        = syscall.Rlimit
-	Stat_t        = syscall.Stat_t
-	SockaddrInet4 = syscall.SockaddrInet4
-	SockFilter    = syscall.SockFilter
-	SockFprog     = syscall.SockFprog
-)
+// Errno is the standard library's.
+type Errno = syscall.Errno
+
+// Rlimit is the standard library's.
+type Rlimit = syscall.Rlimit
+
+// Stat_t is the standard library's.
+type Stat_t = syscall.Stat_t
+
+// SockaddrInet4 is the standard library's.
+type SockaddrInet4 = syscall.SockaddrInet4
+
+// SockFilter is the standard library's.
+type SockFilter = syscall.SockFilter
+
+// SockFprog is the standard library's.
+type SockFprog = syscall.SockFprog
 
 // LandlockRulesetAttr is struct landlock_ruleset_attr of version 6.
 type LandlockRulesetAttr struct {

@@ -14,7 +14,7 @@ import (
 	"unsafe"
 )
 
-const timeout = 500 * time.Millisecond
+const timeout = 3 * time.Second
 
 // answer asks a server that answers whatever it is sent.
 func answer(c net.Conn, err error) (string, error) {
@@ -60,7 +60,7 @@ func fastOpen(t *target) (string, error) {
 		return "", err
 	}
 	buf := make([]byte, 16)
-	_ = syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Usec: 500000})
+	_ = syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Sec: 3})
 	n, err := syscall.Read(fd, buf)
 	return string(buf[:max(n, 0)]), err
 }
@@ -121,7 +121,7 @@ func listen(bind bool) attempt {
 			return "", err
 		}
 		defer os.Remove(note)
-		_ = syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Usec: 700000})
+		_ = syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Sec: 2})
 		c, _, err := syscall.Accept(fd)
 		if err != nil {
 			return "", fmt.Errorf("nobody came: %w", err)
