@@ -97,9 +97,20 @@ func (u user) as(t *testing.T, j job) (string, error) {
 	return string(out), nil
 }
 
+// bombs has those who throw one wait for all others, and the other way round: where agents have no user space of their own, processes of
+// one user are counted together.
+var bombs sync.RWMutex
+
 // attack makes attempts and gives what they came to. The error says that there was no agent.
 func (u user) attack(t *testing.T, j job) (map[string]outcome, error) {
 	t.Helper()
+	if slices.Contains(j.Args, "fork bomb") {
+		bombs.Lock()
+		defer bombs.Unlock()
+	} else {
+		bombs.RLock()
+		defer bombs.RUnlock()
+	}
 	out, err := u.as(t, j)
 	if err != nil {
 		return nil, err
@@ -140,6 +151,9 @@ func TestAttacksAreStoppedAsTheTableSays(t *testing.T) {
 				for _, u := range users() {
 					results, err := u.attack(t, job{Args: []string{"all"}, Level: level, Hosts: hosts})
 					require.NoError(t, err, u.name)
+					bomb, err := u.attack(t, job{Args: []string{"all", "fork bomb"}, Level: level, Hosts: hosts})
+					require.NoError(t, err, u.name)
+					results["fork bomb"] = bomb["fork bomb"]
 					judge(t, u, level, len(hosts) > 0, results)
 					for name, r := range results {
 						open[name] = open[name] || r.Open
