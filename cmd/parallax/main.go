@@ -20,6 +20,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/explain"
 	"github.com/parallax-run/parallax/internal/cli/initialise"
 	"github.com/parallax-run/parallax/internal/cli/manual"
+	"github.com/parallax-run/parallax/internal/cli/packages"
 	"github.com/parallax-run/parallax/internal/cli/plugin"
 	"github.com/parallax-run/parallax/internal/cli/resume"
 	"github.com/parallax-run/parallax/internal/cli/run"
@@ -63,7 +64,8 @@ func parallax(args []string) int {
 	}
 	return cli.Main(ctx, app, args,
 		initialise.NewCmd, run.NewCmd, resume.NewCmd, resume.NewReplayCmd, resume.NewCancelCmd, resume.NewApproveCmd, resume.NewSignalCmd, test.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
-		agents.NewCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, runs.NewGCCmd, doctor.NewCmd, versioncmd.NewCmd,
+		agents.NewCmd, packages.NewInstallCmd, packages.NewAddCmd, packages.NewRemoveCmd, packages.NewUpgradeCmd, packages.NewOutdatedCmd, packages.NewListCmd,
+		packages.NewVerifyCmd, packages.NewTidyCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, runs.NewGCCmd, doctor.NewCmd, versioncmd.NewCmd,
 	)
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+
+	"github.com/parallax-run/parallax/internal/testkit/github"
 )
 
 // TestMain makes this test binary be parallax, its bundled agents, and agents that misbehave.
@@ -48,10 +50,12 @@ func TestScript(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "hub": hub},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SDK", sdk)
 			e.Setenv("SELF", self)
+			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
+			e.Values[hubs{}] = new(*github.Server)
 			for name, value := range toolchain {
 				e.Setenv(name, value)
 			}

@@ -64,6 +64,7 @@ type Agent struct {
 	Description    string          // for people
 	Permissions    *Permissions    // nil means that it is not sandboxed
 	Config         runtime.Payload // the agent's own settings: all other keys, a JSON object
+	Why            error           // it cannot be had here; nil while nobody found a reason
 	File           string          // where it is configured
 	Pos            Pos             // in File
 }

@@ -168,15 +168,6 @@ func hashTree(dir string) (string, error) {
 	return dirhash.Hash1(names, func(name string) (io.ReadCloser, error) { return os.Open(filepath.Join(dir, filepath.FromSlash(name))) })
 }
 
-// Verify reads all files of a locked package and says whether they are what was installed. asset is the archive of an agent for this platform.
-func (c *Cache) Verify(p manifest.Locked, asset string) error {
-	t, err := c.open(key(p.Hash, asset))
-	if err != nil {
-		return err
-	}
-	return t.whole()
-}
-
 // staging is a tree that is being made.
 type staging struct {
 	dir string
@@ -449,3 +440,24 @@ func (c *Cache) lock(ctx context.Context, waiting func()) (*held, error) {
 
 // free lets others install. The system does it too when the process ends in whatever way.
 func (h *held) free() { _ = h.f.Close() }
+
+// Look says whether a locked package is installed and whole. full reads all its files, else they are recognised by size and time.
+func (c *Cache) Look(p manifest.Locked, platform string, full bool) error {
+	if p.Kind == manifest.KindAgent && p.Assets[platform] == "" {
+		return wrongf(NoBuild, "ask its author for one", "%s has no build for %s", Ref{p.Source, p.Version}, platform)
+	}
+	t, err := c.open(key(p.Hash, p.Assets[platform]))
+	if err != nil || !full {
+		return err
+	}
+	return t.whole()
+}
+
+// Roles are the agents that the package needs.
+func (t *Tree) Roles() ([]manifest.Role, error) {
+	m, err := readManifest(t.Dir, Ref{t.Source, t.Version}, anyWorkspace)
+	if err != nil {
+		return nil, err
+	}
+	return m.Roles, nil
+}

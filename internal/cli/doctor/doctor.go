@@ -199,6 +199,10 @@ func (o *Options) agents(m *manifest.Manifest) []finding {
 		}
 	}
 	for _, a := range m.Absent {
+		if a.Why != nil {
+			found = append(found, finding{What: "agent " + a.Name, State: wrong, Detail: a.Why.Error(), Hint: "parallax install"})
+			continue
+		}
 		found = append(found, finding{
 			What: "agent " + a.Name, State: note, Detail: "left out: " + a.Lacks(o.App.LookupEnv) + " is not set", Hint: "set it where parallax runs to have the agent",
 		})

@@ -19,6 +19,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/screen"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/market"
 	"github.com/parallax-run/parallax/internal/trace"
 	"github.com/parallax-run/parallax/plugins/host"
 	"github.com/parallax-run/parallax/runtime"
@@ -66,7 +67,8 @@ func NewCmd(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [PATTERN]",
 		Short: "Run a pattern",
-		Long: `Run a pattern: a .star file, or without one the main pattern of the project that parallax.toml describes.
+		Long: `Run a pattern: a .star file, or without one the main pattern of the project that parallax.toml describes. A source such as
+github.com/owner/repo@v1.2.0 is a pattern that others published; it is installed if need be, and its agents are those of this project.
 
 An input is JSON where it parses and the parameter's default is not a string: --input n=3 is a number,
 --input name=Ada a string. --input text=@FILE passes a file's content, - being standard input; @@ stands for a leading @.
@@ -80,6 +82,7 @@ full disk: parallax resume goes on with it, and no agent that has answered is as
   parallax run --limit calls=50 --limit cost=0.25 --events run.jsonl
   parallax run deploy.star --signal approved=true --timeout 10m
   parallax run audit.star --keep
+  parallax run github.com/acme/debate@v1.2.0 --agents agents.toml
   parallax run fetch.star --allow-net=example.com --allow-read=./data`,
 		Args: cli.Args(0, 1, "one pattern"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -140,7 +143,7 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	if err := o.Identify(); err != nil {
 		return err
 	}
-	p, err := project.Open(o.App, o.Pattern, o.Agents)
+	p, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -170,6 +173,18 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// open loads the pattern: a file, the project's main, or a package.
+func (o *Options) open(ctx context.Context) (*project.Project, error) {
+	if !market.IsRef(o.Pattern) || project.IsThere(o.App, o.Pattern) {
+		return project.Open(o.App, o.Pattern, o.Agents)
+	}
+	ref, err := market.ParseRef(o.Pattern)
+	if err != nil {
+		return nil, err
+	}
+	return project.OpenPackage(ctx, o.App, ref, o.Agents)
 }
 
 // Job is what the command line and the manifest make of a run.
