@@ -67,7 +67,7 @@ func TestScript(t *testing.T) {
 // goEnv is what scripts need to build with Go as this test was built, since they have a home of their own.
 func goEnv(t *testing.T) map[string]string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "env", "-json", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GONOSUMDB", "GOTOOLCHAIN").Output()
+	out, err := exec.CommandContext(t.Context(), "go", "env", "-json", "GOARCH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GONOSUMDB", "GOTOOLCHAIN").Output()
 	require.NoError(t, err)
 	vars := make(map[string]string)
 	require.NoError(t, json.Unmarshal(out, &vars))

@@ -60,7 +60,8 @@ func (t *table) paths(key, dir string) []string {
 		rest, ok := strings.CutPrefix(p, "$WORKSPACE")
 		switch {
 		case ok && (rest == "" || rest[0] == '/'):
-			p = filepath.Join(dir, filepath.FromSlash(rest))
+			paths = append(paths, filepath.Join(dir, filepath.FromSlash(rest)))
+			continue
 		case strings.HasPrefix(p, "$"):
 			t.wrong(key, "there are $WORKSPACE, the folder of this file, and $SCRATCH", "%s: there is no place called %s", key, p)
 			return nil
