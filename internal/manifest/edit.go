@@ -61,7 +61,7 @@ func setLine(text, alias, value string) string {
 	if value != "" {
 		line = fmt.Sprintf("%s = %q\n", alias, value)
 	}
-	key := regexp.MustCompile(`^\s*(` + regexp.QuoteMeta(alias) + `|"` + regexp.QuoteMeta(alias) + `")\s*=`)
+	key := regexp.MustCompile(`^(\s*)(` + regexp.QuoteMeta(alias) + `|"` + regexp.QuoteMeta(alias) + `")\s*=\s*["'][^"']*["'](\s*(#.*)?)$`)
 	lines := strings.SplitAfter(text, "\n")
 	inside, end, done := false, -1, false
 	for i, l := range lines {
@@ -71,9 +71,9 @@ func setLine(text, alias, value string) string {
 			inside, end = true, i
 		case anyTable.MatchString(bare):
 			inside = false
-		case inside && key.MatchString(bare):
-			lines[i], done = line, true
-			end = i
+		case inside && key.MatchString(bare): // its comment stays, if it does
+			comment := key.FindStringSubmatch(bare)[3]
+			lines[i], done = strings.Replace(line, "\n", comment+"\n", 1), true
 		case inside && strings.TrimSpace(bare) != "":
 			end = i
 		}

@@ -166,7 +166,7 @@ func TestADependencyIsWrittenIntoAManifest(t *testing.T) {
 		"into nothing":    {"", "b", value, "[dependencies]\nb = \"github.com/a/b@v1.0.0\"\n"},
 		"below the rest":  {"[project]\nname = \"x\"", "b", value, "[project]\nname = \"x\"\n\n[dependencies]\nb = \"github.com/a/b@v1.0.0\"\n"},
 		"into its table":  {"[dependencies] # mine\na = \"github.com/a/a@v1.0.0\" # one\n\n[project]\n", "b", value, "[dependencies] # mine\na = \"github.com/a/a@v1.0.0\" # one\nb = \"github.com/a/b@v1.0.0\"\n\n[project]\n"},
-		"another version": {"[dependencies]\nb = \"github.com/a/b@v0.1.0\"\nc = \"github.com/a/c@v1.0.0\"\n", "b", value, "[dependencies]\nb = \"github.com/a/b@v1.0.0\"\nc = \"github.com/a/c@v1.0.0\"\n"},
+		"another version": {"[dependencies]\nb = \"github.com/a/b@v0.1.0\" # good\nc = \"github.com/a/c@v1.0.0\"\n", "b", value, "[dependencies]\nb = \"github.com/a/b@v1.0.0\" # good\nc = \"github.com/a/c@v1.0.0\"\n"},
 		"removed":         {"[dependencies]\nb = \"github.com/a/b@v0.1.0\"\nc = \"github.com/a/c@v1.0.0\"\n", "b", "", "[dependencies]\nc = \"github.com/a/c@v1.0.0\"\n"},
 	}
 	for name, tt := range tests {

@@ -1,6 +1,7 @@
 package market
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,8 @@ type Client struct {
 	Token func(host string) string
 	// Agent is the User-Agent.
 	Agent string
+	// Attempts is how often a request is made that fails for a while. Zero means 4.
+	Attempts int
 	// Wait waits between attempts. Nil waits.
 	Wait func(ctx context.Context, d time.Duration) error
 	// Now is the time. Nil means time.Now.
@@ -145,10 +148,11 @@ func (c *Client) get(ctx context.Context, r request, sink func(io.Reader) error)
 		return wrongf(Network, "", "%s is not an HTTPS address", r.url)
 	}
 	var err error
-	for attempt := range maxAttempts {
+	attempts := cmp.Or(c.Attempts, maxAttempts)
+	for attempt := range attempts {
 		var pause time.Duration
 		pause, err = c.attempt(ctx, r, sink)
-		if err == nil || pause < 0 || attempt == maxAttempts-1 {
+		if err == nil || pause < 0 || attempt == attempts-1 {
 			break
 		}
 		if err := c.wait(ctx, max(pause, backoff(attempt))); err != nil {

@@ -1,9 +1,11 @@
 package project
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/semver"
@@ -25,6 +27,10 @@ func Market(app *cli.App) (*market.Market, error) {
 	if err != nil {
 		return nil, err
 	}
+	attempts, err := strconv.Atoi(cmp.Or(app.Getenv("PARALLAX_ATTEMPTS"), "0"))
+	if err != nil || attempts < 0 || attempts > 20 {
+		return nil, cli.Usagef("write a number from 1 to 20", "PARALLAX_ATTEMPTS is %q", app.Getenv("PARALLAX_ATTEMPTS"))
+	}
 	version := "v" + strings.TrimPrefix(app.Version, "v")
 	if !semver.IsValid(version) {
 		version = "" // built from a checkout
@@ -33,7 +39,8 @@ func Market(app *cli.App) (*market.Market, error) {
 		Cache: cache,
 		Client: &market.Client{
 			HTTP: market.NewHTTP(), Bases: bases, Agent: "parallax/" + app.Version,
-			Token: func(host string) string { return token(app, host) },
+			Attempts: attempts,
+			Token:    func(host string) string { return token(app, host) },
 		},
 		Platform: Platform(),
 		Version:  version,
