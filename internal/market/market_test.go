@@ -18,7 +18,19 @@ import (
 	"github.com/parallax-run/parallax/internal/testkit/github"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain makes this test binary be another process that installs, too.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-test.") {
+		switch os.Args[1] {
+		case "installs":
+			os.Exit(installs(os.Args[2:]))
+		case "small":
+			os.Exit(small(os.Args[2:]))
+		}
+		os.Exit(2) // never the tests: they would start themselves again and again
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // world is a host of packages, a machine and a project.
 type world struct {
