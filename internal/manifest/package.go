@@ -52,7 +52,6 @@ type Role struct {
 	Name         string
 	Description  string
 	Capabilities []string // sorted
-	Optional     bool
 }
 
 // StdAlias is the alias of the standard modules; no dependency can have it.
@@ -239,25 +238,12 @@ func rolesOf(t *table) []Role {
 			continue
 		}
 		role := t.table(name)
-		role.only("description", "capabilities", "optional")
-		r := Role{Name: name, Description: role.text("description"), Capabilities: role.texts("capabilities"), Optional: role.truth("optional")}
+		role.only("description", "capabilities")
+		r := Role{Name: name, Description: role.text("description"), Capabilities: role.texts("capabilities")}
 		slices.Sort(r.Capabilities)
 		roles = append(roles, r)
 	}
 	return roles
-}
-
-// truth gives a boolean, false when it is not there.
-func (t *table) truth(key string) bool {
-	v, ok := t.m[key]
-	if !ok {
-		return false
-	}
-	b, ok := v.(bool)
-	if !ok {
-		t.wrong(key, fmt.Sprintf("write %s = true", key), "%s is %s, want true or false", key, kindOf(v))
-	}
-	return b
 }
 
 // ParsePackage reads the manifest of a package that somebody fetched: like Parse, and it must be a package that brings no agents of its own and

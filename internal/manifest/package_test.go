@@ -45,13 +45,12 @@ maths = "ghe.example.org/team/maths@v1.0.0-rc.1"
 description = "finds faults"
 capabilities = ["review", "code"]
 [roles.judge]
-optional = true
 `))
 	require.NoError(t, err)
 	require.Equal(t, []Dependency{
 		{"maths", "ghe.example.org/team/maths", "v1.0.0-rc.1", Pos{8, 1}}, {"votes", "github.com/acme/votes", "v0.3.0", Pos{7, 1}},
 	}, m.Dependencies)
-	require.Equal(t, []Role{{"critic", "finds faults", []string{"code", "review"}, false}, {Name: "judge", Optional: true}}, m.Roles)
+	require.Equal(t, []Role{{"critic", "finds faults", []string{"code", "review"}}, {Name: "judge"}}, m.Roles)
 }
 
 func TestMistakesInPackagesHaveTheirPlaceAndTheNextStep(t *testing.T) {
@@ -152,7 +151,7 @@ func TestALockThatDoesNotFitIsRefused(t *testing.T) {
 			t.Parallel()
 			_, err := ParseLock("lock", []byte(tt.text))
 			require.ErrorContains(t, err, tt.message)
-			for _, p := range err.(*Error).Problems { //nolint:errorlint // its documented type
+			for _, p := range err.(*Error).Problems {
 				require.NotEmpty(t, p.Hint)
 			}
 		})

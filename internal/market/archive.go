@@ -37,7 +37,11 @@ func (c *Client) cloned(ctx context.Context, r Ref, commit, file, dir string) er
 		{"clone", "--quiet", "--bare", "--depth=1", "--no-recurse-submodules", "--template=", "--branch", r.Version, "--", url, dir},
 		{"-C", dir, "archive", "--format=zip", "--output", file, commit},
 	} {
-		if err := runGit(ctx, git, env, args); err != nil {
+		err := runGit(ctx, git, env, args)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
 			return wrongf(NotFound, "", "%s cannot be cloned: %w", r, err)
 		}
 	}
@@ -51,8 +55,13 @@ func (c *Client) cloned(ctx context.Context, r Ref, commit, file, dir string) er
 // gitEnv is the environment of git: nobody is asked, nothing of the user's or the system's settings is read, and a token is given where nobody else sees it.
 func (c *Client) gitEnv(r Ref) []string {
 	settings := [][2]string{
-		{"protocol.allow", "never"}, {"protocol.https.allow", "always"}, {"core.hooksPath", os.DevNull}, {"transfer.fsckObjects", "true"},
-		{"http.followRedirects", "initial"}, {"gc.auto", "0"}, {"advice.detachedHead", "false"},
+		{"protocol.allow", "never"},
+		{"protocol.https.allow", "always"},
+		{"core.hooksPath", os.DevNull},
+		{"transfer.fsckObjects", "true"},
+		{"http.followRedirects", "initial"},
+		{"gc.auto", "0"},
+		{"advice.detachedHead", "false"},
 	}
 	if strings.HasPrefix(c.base(r.Host()), "http://") { // of this machine, see ReadBases
 		settings = append(settings, [2]string{"protocol.http.allow", "always"})

@@ -130,6 +130,8 @@ type resolution struct {
 	before *manifest.Lock
 	trees  map[Ref]*Tree
 	grants map[string]string // of agents, by source
+
+	offline bool // nothing is fetched
 }
 
 // resolve installs what roots need, and makes the lock.
@@ -165,6 +167,9 @@ func (r *resolution) needs(ctx context.Context, ref Ref, direct bool) ([]want, e
 	before := func(m *manifest.Manifest) error {
 		asked = true
 		return r.consent(ctx, ref, m)
+	}
+	if r.offline && r.cached(ref, nil) == nil {
+		return nil, wrongf(Unlocked, installHint, "%s is not installed here", ref)
 	}
 	t, err := r.obtain(ctx, ref, r.pinned(ref), before)
 	if err != nil {
@@ -253,12 +258,22 @@ func (r *resolution) locked(t *Tree) manifest.Locked {
 
 // Add installs one package on its own, and what it needs, for no project. It gives its tree and what the lock of such a project would be.
 func (m *Market) Add(ctx context.Context, ref Ref) (*Tree, *manifest.Lock, error) {
+	if tree, lock, err := m.add(ctx, ref, true); err == nil {
+		return tree, lock, nil // without the lock: nobody need wait for a package that is there
+	} else if !is(err, Unlocked) {
+		return nil, nil, err
+	}
 	held, err := m.Cache.lock(ctx, func() { m.say("waiting for another parallax that installs packages") })
 	if err != nil {
 		return nil, nil, roomless(err)
 	}
 	defer held.free()
-	r := &resolution{Market: m, before: &manifest.Lock{}, trees: make(map[Ref]*Tree), grants: make(map[string]string)}
+	return m.add(ctx, ref, false)
+}
+
+// add is Add. offline takes what is in the cache and nothing else.
+func (m *Market) add(ctx context.Context, ref Ref, offline bool) (*Tree, *manifest.Lock, error) {
+	r := &resolution{Market: m, before: &manifest.Lock{}, trees: make(map[Ref]*Tree), grants: make(map[string]string), offline: offline}
 	lock, trees, err := r.resolve(ctx, []want{{Ref: ref}})
 	if err != nil {
 		return nil, nil, err

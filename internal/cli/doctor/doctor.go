@@ -76,6 +76,7 @@ func (o *Options) Run(ctx context.Context) error {
 	if err == nil {
 		found = append(found, o.main(m)...)
 		found = append(found, o.agents(m)...)
+		found = append(found, o.packages(m)...)
 		found = append(found, o.store(m))
 	}
 	bad := false

@@ -92,11 +92,7 @@ func (o *options) roles(out *market.Outcome) {
 			if slices.Contains(out.Manifest.AgentNames(), r.Name) {
 				continue
 			}
-			need := "needs"
-			if r.Optional {
-				need = "can use"
-			}
-			fmt.Fprintf(o.app.Err, "%s %s an agent %s%s: add [agents.%s]\n", p.Source, need, r.Name, about(r), r.Name)
+			fmt.Fprintf(o.app.Err, "%s needs an agent %s%s: add [agents.%s]\n", p.Source, r.Name, about(r), r.Name)
 		}
 	}
 }

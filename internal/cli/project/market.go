@@ -69,7 +69,12 @@ func try(ctx context.Context, app *cli.App, dir string, m *manifest.Manifest) er
 	defer func() { _ = os.RemoveAll(scratch) }()
 	wants := &manifest.Permissions{}
 	if m.Permissions != nil {
-		wants.Memory, wants.Sandbox, wants.Exec = m.Permissions.Memory, m.Permissions.Sandbox, m.Permissions.Exec
+		wants.Memory, wants.Sandbox = m.Permissions.Memory, m.Permissions.Sandbox
+		for _, program := range m.Permissions.Exec {
+			if !strings.HasPrefix(program, "$") { // the project's own, and there may be none
+				wants.Exec = append(wants.Exec, program)
+			}
+		}
 	}
 	const name = "package"
 	h := host.New(host.Options{

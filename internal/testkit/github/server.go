@@ -290,7 +290,7 @@ type asset struct {
 // api serves the endpoints that private repositories need: a release by its tag, one of its files, the archive of a commit.
 func (s *Server) api(w http.ResponseWriter, r *http.Request, repo, rest string) {
 	if s.isPrivate(repo) && r.Header.Get("Authorization") != "Bearer "+s.Token {
-		problem(w, http.StatusNotFound, "Not Found")
+		notFound(w)
 		return
 	}
 	switch kind, what, _ := strings.Cut(rest, "/"); {
@@ -301,12 +301,13 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, repo, rest string) 
 	case strings.HasPrefix(rest, "releases/assets/"):
 		s.asset(w, r, repo, strings.TrimPrefix(rest, "releases/assets/"))
 	default:
-		problem(w, http.StatusNotFound, "Not Found")
+		notFound(w)
 	}
 }
 
-func problem(w http.ResponseWriter, status int, message string) {
-	answer(w, status, map[string]string{"message": message, "documentation_url": "https://docs.github.com/rest", "status": strconv.Itoa(status)})
+// notFound is how the API says that there is nothing, or nothing for us.
+func notFound(w http.ResponseWriter) {
+	answer(w, http.StatusNotFound, map[string]string{"message": "Not Found", "documentation_url": "https://docs.github.com/rest", "status": "404"})
 }
 
 func answer(w http.ResponseWriter, status int, v any) {
@@ -344,7 +345,7 @@ func number(repo, tag, name string) int64 {
 func (s *Server) tagged(w http.ResponseWriter, repo, tag string) {
 	assets, ok := s.assetsOf(repo, tag)
 	if !ok {
-		problem(w, http.StatusNotFound, "Not Found")
+		notFound(w)
 		return
 	}
 	answer(w, http.StatusOK, map[string]any{"id": number(repo, tag, ""), "tag_name": tag, "name": tag, "draft": false, "prerelease": false, "assets": assets})
@@ -367,7 +368,7 @@ func (s *Server) asset(w http.ResponseWriter, r *http.Request, repo, id string) 
 			return
 		}
 	}
-	problem(w, http.StatusNotFound, "Not Found")
+	notFound(w)
 }
 
 func (s *Server) tagsOf(repo string) []string {
