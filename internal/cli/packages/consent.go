@@ -47,7 +47,8 @@ func (c consenter) ask(ctx context.Context, a market.Ask) error {
 			return nil
 		}
 	}
-	return &market.Error{Code: market.Refused, Message: fmt.Sprintf("%s %s was not installed: what it asks for was not granted", a.Source, a.Version)}
+	fmt.Fprintf(c.app.Err, "not granted, so %s was not installed\n", a.Source)
+	return &cli.Told{Code: cli.Stopped}
 }
 
 // asking is what a person is shown.
