@@ -361,8 +361,8 @@ func (c *Cache) versions(source string) []string {
 
 // WriteFile puts a file in place in one step: who reads it sees the old text or the new one.
 func WriteFile(name string, text []byte) error {
-	if real, err := filepath.EvalSymlinks(name); err == nil {
-		name = real // a link stays one
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		name = target // a link stays one
 	}
 	if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, text) {
 		return nil
