@@ -1,11 +1,13 @@
 // Command parallax runs teams of AI agents from a script.
 //
-// This file is the wiring: which commands there are. It is also every bundled agent, as `parallax __agent NAME`; see package program.
+// This file is the wiring: which commands there are. It is also every bundled agent, as `parallax __agent NAME`, see package program,
+// and the shim that becomes a sandboxed one, as `parallax __shim`.
 package main
 
 import (
 	"os"
 
+	_ "github.com/parallax-run/parallax/cmd/first" // is the shim, before anything else is set up
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/agents"
 	"github.com/parallax-run/parallax/internal/cli/bench"
@@ -15,6 +17,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/explain"
 	"github.com/parallax-run/parallax/internal/cli/initialise"
 	"github.com/parallax-run/parallax/internal/cli/manual"
+	"github.com/parallax-run/parallax/internal/cli/packages"
 	"github.com/parallax-run/parallax/internal/cli/plugin"
 	"github.com/parallax-run/parallax/internal/cli/program"
 	"github.com/parallax-run/parallax/internal/cli/resume"
@@ -37,6 +40,7 @@ func main() { os.Exit(parallax(os.Args[1:])) }
 func parallax(args []string) int {
 	return program.Main(cli.Program{}, version, args,
 		initialise.NewCmd, run.NewCmd, resume.NewCmd, resume.NewReplayCmd, resume.NewCancelCmd, resume.NewApproveCmd, resume.NewSignalCmd, test.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
-		agents.NewCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, runs.NewGCCmd, doctor.NewCmd, versioncmd.NewCmd,
+		agents.NewCmd, packages.NewInstallCmd, packages.NewAddCmd, packages.NewRemoveCmd, packages.NewUpgradeCmd, packages.NewOutdatedCmd, packages.NewListCmd,
+		packages.NewVerifyCmd, packages.NewTidyCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, runs.NewGCCmd, doctor.NewCmd, versioncmd.NewCmd,
 	)
 }

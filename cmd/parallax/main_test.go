@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
+	"github.com/parallax-run/parallax/internal/testkit/github"
 	"github.com/parallax-run/parallax/internal/testkit/torture"
 )
 
@@ -50,11 +51,13 @@ func TestScript(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "hub": hub},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SDK", sdk)
 			e.Setenv("SELF", self)
 			e.Setenv("HOME", filepath.Join(e.WorkDir, ".home"))
+			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
+			e.Values[hubs{}] = new(*github.Server)
 			for name, value := range toolchain {
 				e.Setenv(name, value)
 			}
@@ -66,7 +69,7 @@ func TestScript(t *testing.T) {
 // goEnv is what scripts need to build with Go as this test was built, since they have a home of their own.
 func goEnv(t *testing.T) map[string]string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "env", "-json", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GONOSUMDB", "GOTOOLCHAIN").Output()
+	out, err := exec.CommandContext(t.Context(), "go", "env", "-json", "GOARCH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GONOSUMDB", "GOTOOLCHAIN").Output()
 	require.NoError(t, err)
 	vars := make(map[string]string)
 	require.NoError(t, json.Unmarshal(out, &vars))

@@ -94,6 +94,7 @@ var house = []Room{
 
 	{Path: "internal/enterprise/command", Floor: 7},
 
+	{Path: "cmd/first", Floor: 6},
 	{Path: "cmd/parallax", Floor: 8},
 	{Path: "cmd/parallaxd", Floor: 8},
 
@@ -122,6 +123,7 @@ var doors = []Door{
 	{Module: "go.opentelemetry.io/proto/otlp", Rooms: []string{"internal/trace", testkit}, Tests: []string{"cmd/parallax"}},
 
 	{Module: "github.com/pelletier/go-toml", Rooms: []string{"internal/manifest"}},
+	{Module: "golang.org/x/mod", Rooms: []string{"internal/manifest", "internal/market", "internal/cli"}},
 	{Module: "github.com/dgraph-io/badger", Rooms: []string{"internal/badger"}},
 
 	{Module: "github.com/spf13", Rooms: []string{"internal/cli", "internal/enterprise/command"}},

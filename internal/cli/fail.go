@@ -13,6 +13,7 @@ import (
 	"github.com/parallax-run/parallax/internal/edition"
 	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/market"
 	"github.com/parallax-run/parallax/internal/pattern"
 	"github.com/parallax-run/parallax/plugins/host"
 	"github.com/parallax-run/parallax/runtime"
@@ -136,8 +137,11 @@ func ExitOf(err error) Exit {
 	if e, ok := errors.AsType[*runtime.Error](err); ok {
 		return exitOfCode(e.Code)
 	}
+	if e, ok := errors.AsType[*market.Error](err); ok {
+		return exitOfPackage(e.Code)
+	}
 	switch {
-	case is[*UsageError](err), is[*runtime.InputError](err), is[*manifest.Error](err), is[*manifest.LimitError](err), is[*pattern.PathError](err), notThere(err):
+	case is[*UsageError](err), is[*runtime.InputError](err), is[*manifest.Error](err), is[*manifest.LimitError](err), is[*pattern.PathError](err), is[*pattern.PackageError](err), is[*manifest.EditError](err), notThere(err):
 		return Usage
 	case is[*runtime.SourceError](err):
 		return Source
@@ -145,6 +149,20 @@ func ExitOf(err error) Exit {
 		return AgentStart
 	case errors.Is(err, context.Canceled):
 		return Stopped
+	}
+	return PatternFailed
+}
+
+func exitOfPackage(c market.Code) Exit {
+	switch c {
+	case market.BadName, market.NotFound, market.Conflict, market.Unlocked, market.NoBuild:
+		return Usage
+	case market.NotStarting:
+		return AgentStart
+	case market.Refused:
+		return NeedsPerson
+	case market.Network, market.RateLimited, market.BadSum, market.Moved, market.Unsafe, market.BadPackage, market.NoRoom, market.Changed:
+		return PatternFailed
 	}
 	return PatternFailed
 }
@@ -201,6 +219,12 @@ func Explain(dir string, err error) []Failure {
 		return one(Usage, e.Message, e.Hint)
 	case *manifest.Error:
 		return manifestFailures(dir, e)
+	case *manifest.EditError:
+		return one(Usage, e.Error(), e.Hint)
+	case *market.Error:
+		return one(exitOfPackage(e.Code), e.Message, e.Hint)
+	case *pattern.PackageError:
+		return one(Usage, e.Message, e.Hint)
 	case *pattern.SourceError:
 		return excerptFailures(e)
 	case *runtime.SourceError:
@@ -258,8 +282,8 @@ func one(exit Exit, what, hint string) []Failure {
 func root(err error) error {
 	for at := err; at != nil; at = errors.Unwrap(at) {
 		switch at.(type) { //nolint:errorlint // the loop unwraps
-		case *UsageError, *Advised, *SuspendedError, *engine.Diverged, *runtime.InputError, *manifest.LimitError, *manifest.Error, *pattern.PathError, *pattern.SourceError, *runtime.SourceError, *runtime.Error,
-			*engine.NeedsPerson, *edition.ServerError, *host.StartError, *badger.Full, interface{ Unwrap() []error }:
+		case *UsageError, *Advised, *SuspendedError, *engine.Diverged, *runtime.InputError, *manifest.LimitError, *manifest.Error, *manifest.EditError, *market.Error, *pattern.PackageError, *pattern.PathError,
+			*pattern.SourceError, *runtime.SourceError, *runtime.Error, *engine.NeedsPerson, *edition.ServerError, *host.StartError, *badger.Full, interface{ Unwrap() []error }:
 			return at
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // hostKeys are the keys of an agent that its host reads. All others are the agent's own.
 var hostKeys = []string{
 	"use", "command", "capabilities", "secrets", "env", "timeout", "max_concurrency", "dir", "description", "count",
-	"requires_env", "provider", "rate", "burst", "queue",
+	"requires_env", "provider", "rate", "burst", "queue", "permissions",
 }
 
 // maxCount bounds how many agents one table makes.
@@ -102,6 +102,7 @@ func agentOf(t *table, name, dir string) numbered {
 		Rate:           t.rate(),
 		Dir:            dir,
 		Description:    t.text("description"),
+		Permissions:    permissionsOf(t.table("permissions"), dir),
 		File:           t.doc.name,
 		Pos:            t.doc.place(t.path),
 	}
@@ -144,6 +145,7 @@ func (t *table) program(a *Agent, dir string) {
 			t.wrong("command", `write use = "plugin" and the path as first word of command`, "agent %q has both a path in use and a command", a.Name)
 		}
 		a.Use, command, given = Plugin, []string{a.Use}, true
+	case strings.HasPrefix(a.Use, "@") && ValidAlias(a.Use[1:]):
 	case a.Use != "" && !bundleName.MatchString(a.Use):
 		t.wrong("use", `write the name of a bundled agent such as "openai", a path such as "./my-agent", or "plugin"`, "use is %q", a.Use)
 	}

@@ -35,6 +35,7 @@ type Manifest struct {
 	Run     Run
 
 	Providers []Provider // by name, in byte order
+	Published
 }
 
 // Project is the table [project].
@@ -66,7 +67,9 @@ type Agent struct {
 	Dir            string          // working directory, absolute
 	Queue          string          // of the workers of a cluster that have it; "" means all. It says nothing on one machine
 	Description    string          // for people
+	Permissions    *Permissions    // nil means that it is not sandboxed
 	Config         runtime.Payload // the agent's own settings: all other keys, a JSON object
+	Why            error           // it cannot be had here; nil while nobody found a reason
 	File           string          // where it is configured
 	Pos            Pos             // in File
 }
@@ -156,9 +159,14 @@ func Parse(name string, text []byte) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	return manifestOf(doc, name, filepath.Dir(name)), doc.err()
+}
+
+// manifestOf reads all tables. Paths in [permissions] are seen from workspace.
+func manifestOf(doc *document, name, workspace string) *Manifest {
 	m := &Manifest{Path: name, Dir: filepath.Dir(name)}
 	top := doc.top()
-	top.only("project", "agents", "providers", "limits", "state", "run")
+	top.only(append([]string{"project", "agents", "providers", "limits", "state", "run"}, publishedTables()...)...)
 	m.Project = projectOf(top.table("project"))
 	m.Agents = agentsOf(top.table("agents"), m.Dir)
 	m.Providers = providersOf(top.table("providers"))
@@ -166,7 +174,9 @@ func Parse(name string, text []byte) (*Manifest, error) {
 	m.Limits = limitsOf(top.table("limits"))
 	m.State = stateOf(top.table("state"), m.Dir)
 	m.Run = runOf(top.table("run"))
-	return m, doc.err()
+	m.Published = publishedOf(top, workspace)
+	m.known(doc)
+	return m
 }
 
 func projectOf(t *table) Project {

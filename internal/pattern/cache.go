@@ -41,11 +41,16 @@ type compiling struct {
 var errStopped = errors.New("compiling the pattern did not end")
 
 // keyOf is the content address of files in load order: their names and texts, the compiler, the language and the builtins.
-func keyOf(units []*unit, env runtime.Environment) digest {
+func keyOf(units []*unit, env runtime.Environment, nameOf func(from, label string) string) digest {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d\n%s\n%s\n%s\n", starlark.CompilerVersion, runtime.ABI, strings.Join(env.Builtins.Keys(), " "), strings.Join(env.Tests.Keys(), " "))
 	for _, u := range units {
 		fmt.Fprintf(h, "%q %x\n", u.name, sha256.Sum256(u.text))
+		for _, l := range u.loads {
+			if strings.HasPrefix(l.label, "@") {
+				fmt.Fprintf(h, "%q\n", nameOf(u.name, l.label)) // what an alias means does not stand in the text
+			}
+		}
 	}
 	return digest(h.Sum(nil))
 }

@@ -163,7 +163,7 @@ func (c *check) agent(m runtime.Mention) {
 
 // child checks a child pattern that the source names.
 func (c *check) child(u *unit, m runtime.Mention) {
-	name, bad := resolve(u.name, m.Name)
+	name, bad := c.packages.resolve(u.name, m.Name)
 	if bad == nil {
 		_, bad = c.graph.unit(name)
 	}

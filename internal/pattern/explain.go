@@ -48,7 +48,7 @@ func (g *graph) language(name string) diagnose.Language {
 		g.decls = builtins.Decls()
 	}
 	return diagnose.Language{Env: g.env.NamesFor(name), Decls: g.decls, Loaded: func(label, function string) *builtins.Decl {
-		from, bad := resolve(name, label)
+		from, bad := g.packages.resolve(name, label)
 		if u, ok := g.units[from]; ok && bad == nil {
 			return u.defs[function]
 		}

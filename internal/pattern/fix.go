@@ -42,7 +42,7 @@ func Fix(r *Report, opts CheckOptions, env runtime.Environment) ([]string, error
 func (r *Report) fixable() []string {
 	var names []string
 	for _, f := range r.Findings {
-		if f.Fix != nil && f.Fix.Safe && !strings.HasPrefix(f.File, stdPrefix) && !slices.Contains(names, f.File) {
+		if f.Fix != nil && f.Fix.Safe && !strings.HasPrefix(f.File, "@") && !slices.Contains(names, f.File) {
 			names = append(names, f.File)
 		}
 	}

@@ -47,7 +47,7 @@ func FuzzLoad(f *testing.F) {
 			require.NotContains(t, string(text), "out of bounds")
 			require.True(t, filepath.IsLocal(name), name)
 		}
-		if name, bad := resolve("dir/x.star", label); bad == nil {
+		if name, bad := (&packages{}).resolve("dir/x.star", label); bad == nil {
 			inStd := strings.TrimPrefix(name, stdPrefix)
 			require.Equal(t, path.Clean(inStd), inStd)
 			require.True(t, filepath.IsLocal(inStd), name)

@@ -15,25 +15,27 @@ import (
 // graph is what has been read of a package. Each file is read once, whichever pattern of the package loads it.
 type graph struct {
 	tree
-	env    runtime.Environment
-	cache  *Cache
-	units  map[string]*unit
-	broken map[string]*labelError   // files that could not be read or parsed
-	texts  map[string][]byte        // of broken files, for excerpts
-	files  map[string]*runtime.File // parsed and not compiled yet
-	bytes  int                      // of all files read
-	decls  []*builtins.Decl         // asked for once
+	packages packages
+	env      runtime.Environment
+	cache    *Cache
+	units    map[string]*unit
+	broken   map[string]*labelError   // files that could not be read or parsed
+	texts    map[string][]byte        // of broken files, for excerpts
+	files    map[string]*runtime.File // parsed and not compiled yet
+	bytes    int                      // of all files read
+	decls    []*builtins.Decl         // asked for once
 }
 
 func newGraph(root string, env runtime.Environment, opts Options) *graph {
 	return &graph{
-		tree:   tree{dir: root, std: opts.Std},
-		env:    env,
-		cache:  opts.Cache,
-		units:  make(map[string]*unit),
-		broken: make(map[string]*labelError),
-		texts:  make(map[string][]byte),
-		files:  make(map[string]*runtime.File),
+		tree:     tree{dir: root, std: opts.Std},
+		packages: packages{find: opts.Packages, root: root},
+		env:      env,
+		cache:    opts.Cache,
+		units:    make(map[string]*unit),
+		broken:   make(map[string]*labelError),
+		texts:    make(map[string][]byte),
+		files:    make(map[string]*runtime.File),
 	}
 }
 
@@ -70,7 +72,7 @@ func (g *graph) readUnit(name string) (*unit, *labelError) {
 	if len(g.units) >= MaxModules {
 		return nil, badLabel(codeTooLarge, "", "the package has more than %d modules", MaxModules)
 	}
-	text, bad := g.read(name)
+	text, bad := g.text(name)
 	if bad != nil {
 		return nil, bad
 	}
@@ -112,7 +114,7 @@ func (g *graph) walkChildren(units []*unit) {
 	all := slices.Clone(units)
 	for i := 0; i < len(all); i++ {
 		for _, c := range all[i].children {
-			name, bad := resolve(all[i].name, c.Name)
+			name, bad := g.packages.resolve(all[i].name, c.Name)
 			if bad != nil || seen[name] {
 				continue
 			}
@@ -167,7 +169,7 @@ func (w *walk) follow(u *unit, l load) {
 	if len(w.findings) >= maxFindings {
 		return
 	}
-	name, bad := resolve(u.name, l.label)
+	name, bad := w.packages.resolve(u.name, l.label)
 	if bad != nil {
 		w.findings = append(w.findings, bad.at(l.pos)...)
 		return
@@ -240,7 +242,7 @@ func (e *labelError) at(pos syntax.Position) []runtime.Finding {
 
 // compile makes a program of files in load order, or takes it from the cache.
 func (g *graph) compile(units []*unit) (*runtime.Program, error) {
-	return g.cache.program(keyOf(units, g.env), func() (*runtime.Program, error) {
+	return g.cache.program(keyOf(units, g.env, g.nameOf), func() (*runtime.Program, error) {
 		files := make([]*runtime.File, len(units))
 		for i, u := range units {
 			f, err := g.file(u)
@@ -249,13 +251,13 @@ func (g *graph) compile(units []*unit) (*runtime.Program, error) {
 			}
 			files[i] = f
 		}
-		return runtime.Compile(files, nameOf, g.env)
+		return runtime.Compile(files, g.nameOf, g.env)
 	})
 }
 
 // nameOf gives the module that a label means, where that is already known to be good.
-func nameOf(from, label string) string {
-	name, _ := resolve(from, label)
+func (g *graph) nameOf(from, label string) string {
+	name, _ := g.packages.resolve(from, label)
 	return name
 }
 
@@ -266,6 +268,25 @@ func (g *graph) file(u *unit) (*runtime.File, error) {
 		return f, nil
 	}
 	return runtime.Parse(u.name, u.text)
+}
+
+// text reads a file, of this package or another.
+func (g *graph) text(name string) ([]byte, *labelError) {
+	space, _ := splitName(name)
+	if space == "" || space == stdPrefix || g.kept != nil {
+		return g.read(name)
+	}
+	t, bad := g.packages.tree(space)
+	if bad != nil {
+		return nil, bad
+	}
+	return t.read(name)
+}
+
+// close gives back what is open.
+func (g *graph) close() {
+	g.tree.close()
+	g.packages.close()
 }
 
 // sources gives all texts read so far, by name.

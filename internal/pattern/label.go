@@ -49,11 +49,9 @@ func (e *labelError) notFound() *runtime.Error {
 }
 
 // resolve gives the name of the module that a label means in the module named from.
-func resolve(from, label string) (string, *labelError) {
-	space, dir := "", path.Dir(from)
-	if inStd, ok := strings.CutPrefix(from, stdPrefix); ok {
-		space, dir = stdPrefix, path.Dir(inStd)
-	}
+func (p *packages) resolve(from, label string) (string, *labelError) {
+	space, inSpace := splitName(from)
+	dir := path.Dir(inSpace)
 	if len(label) > maxLabel {
 		return "", badLabel(codeLabel, "", "the label is longer than %d bytes", maxLabel)
 	}
@@ -63,7 +61,7 @@ func resolve(from, label string) (string, *labelError) {
 	case strings.HasPrefix(label, stdPrefix):
 		return named(stdPrefix, "", label, label[len(stdPrefix):])
 	case strings.HasPrefix(label, "@"):
-		return "", packageLabel(label)
+		return p.foreign(space, label)
 	case strings.HasPrefix(label, "//"):
 		return named(space, "", label, label[2:])
 	}
@@ -99,13 +97,17 @@ func checkPath(label, p string) *labelError {
 	return nil
 }
 
-func packageLabel(label string) *labelError {
-	alias, _, _ := strings.Cut(label, "//")
-	if near := runtime.Nearest(alias, []string{"@std"}); near != "" {
-		return badLabel(codePackage, `did you mean "@std//..."?`, "there is no package %s", alias)
+// foreign resolves a label that names another package by an alias of this one.
+func (p *packages) foreign(from, label string) (string, *labelError) {
+	alias, inside, ok := strings.Cut(label, "//")
+	if !ok && runtime.Nearest(alias, []string{"@std"}) == "" {
+		return "", badLabel(codeLabel, fmt.Sprintf("write %q", alias+"//file.star"), "the label %q names no file of its package", label)
 	}
-	return badLabel(codePackage, "copy the module into this package and load it as \"//dir/file.star\"",
-		"%q is in another package; packages come through parallax.lock, which this version does not read yet", label)
+	space, bad := p.space(from, label)
+	if bad != nil {
+		return "", bad
+	}
+	return named(space, "", label, inside)
 }
 
 func notALabel(label string) *labelError {

@@ -59,12 +59,12 @@ func (l *Loaded) Source(name string) []byte {
 // Open gives the pattern that a label means in the module named from, for run("..."). It is compiled when first asked for.
 // A label that means nothing is a *runtime.Error of code NotFound; errors in the child's source are a *SourceError.
 func (l *Loaded) Open(from, label string) (*runtime.Program, error) {
-	name, bad := resolve(from, label)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name, bad := l.graph.packages.resolve(from, label)
 	if bad != nil {
 		return nil, bad.notFound()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if prog, ok := l.children[name]; ok {
 		return prog, nil
 	}

@@ -26,7 +26,7 @@ type place struct {
 // locate finds the package root and the main file of what somebody asked to run.
 func locate(given string, opts Options) (place, error) {
 	if strings.HasPrefix(given, ":") || strings.HasPrefix(given, "//") || strings.HasPrefix(given, "@") {
-		return locateLabel(given)
+		return locateLabel(given, opts)
 	}
 	file, err := mainFile(given, opts)
 	if err != nil {
@@ -48,7 +48,7 @@ func locate(given string, opts Options) (place, error) {
 }
 
 // locateLabel sees a label from the current directory.
-func locateLabel(label string) (place, error) {
+func locateLabel(label string, opts Options) (place, error) {
 	dir, err := realDir(".")
 	if err != nil {
 		return place{}, noPattern(label, "", "the current directory: %w", err)
@@ -58,7 +58,8 @@ func locateLabel(label string) (place, error) {
 	if err != nil {
 		return place{}, noPattern(label, "", "%s: %w", label, err)
 	}
-	name, bad := resolve(filepath.ToSlash(filepath.Join(rel, "x.star")), label)
+	p := packages{find: opts.Packages, root: root}
+	name, bad := p.resolve(filepath.ToSlash(filepath.Join(rel, "x.star")), label)
 	if bad != nil {
 		return place{}, &PathError{Path: label, Message: bad.message, Hint: bad.hint}
 	}

@@ -1,8 +1,8 @@
 // Package pattern finds, loads, checks and compiles patterns.
 //
 // A pattern is a main file and what it loads, all below one package root: the directory of the nearest parallax.toml, or else the main file's
-// own. Nothing outside of it is ever read: labels cannot leave it, links are refused, and only regular files are opened. The
-// whole load graph is read and checked before anything is compiled.
+// own. Nothing outside of it is read but the packages that it names by an alias, each confined like it: labels cannot leave a package, links are
+// refused, and only regular files are opened. The whole load graph is read and checked before anything is compiled.
 //
 // The parts, in the order of a load: locate finds the root, resolve turns labels into names, tree reads confined, graph walks,
 // Cache keeps what was compiled.
@@ -26,6 +26,9 @@ type Options struct {
 
 	// Main gives the main file of a directory, slash-separated and below it, as its parallax.toml says, or "". Nil means main.star.
 	Main func(dir string) (string, error)
+
+	// Packages finds what the package at root may load from elsewhere; it is asked when a label first needs it. Nil means that there is nothing.
+	Packages func(root string) (Packages, error)
 }
 
 // PathError says that there is no pattern at a path.

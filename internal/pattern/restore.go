@@ -20,6 +20,9 @@ func (l *Loaded) Sources() map[string]string {
 	for name, text := range l.graph.sources() {
 		texts[name] = string(text)
 	}
+	if aliases := l.graph.packages.text(); aliases != "" {
+		texts[packagesName] = aliases
+	}
 	return texts
 }
 
@@ -28,6 +31,9 @@ func (l *Loaded) Sources() map[string]string {
 func Restore(sources map[string]string, main, root string, env runtime.Environment, opts Options) (*Loaded, error) {
 	g := newGraph(root, env, opts)
 	g.kept = sources
+	if err := g.packages.restore(sources[packagesName]); err != nil {
+		return nil, err
+	}
 	if err := g.readMain(place{root: root, name: main, path: main}); err != nil {
 		return nil, err
 	}

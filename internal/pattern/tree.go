@@ -1,6 +1,7 @@
 package pattern
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -16,10 +17,11 @@ import (
 
 // tree reads the files of a package and of the standard modules, and nothing else.
 type tree struct {
-	dir  string   // the package root
-	root *os.Root // of dir, opened when first needed
-	std  fs.FS
-	kept map[string]string // when not nil, all there is: texts by name, as a run recorded them
+	dir   string   // the package root
+	space string   // that names of its modules begin with: "" in the project's own package
+	root  *os.Root // of dir, opened when first needed
+	std   fs.FS
+	kept  map[string]string // when not nil, all there is: texts by name, as a run recorded them
 }
 
 // close gives back the root; the next read opens it again.
@@ -38,6 +40,7 @@ func (t *tree) read(name string) ([]byte, *labelError) {
 	if p, ok := strings.CutPrefix(name, stdPrefix); ok {
 		return t.readStd(name, p)
 	}
+	name = strings.TrimPrefix(name, t.space)
 	if t.root == nil {
 		root, err := os.OpenRoot(t.dir)
 		if err != nil {
@@ -65,9 +68,9 @@ func (t *tree) readFile(name string) ([]byte, *labelError) {
 		return nil, t.unreadable(name, err)
 	}
 	if !os.SameFile(seen, info) {
-		return nil, badLabel(codeLink, "run it again", "%s was replaced while it was opened", name)
+		return nil, badLabel(codeLink, "run it again", "%s was replaced while it was opened", t.space+name)
 	}
-	return t.text(name, f)
+	return t.textOf(name, f)
 }
 
 // walkTo looks at each part of the way to a file before the file is opened.
@@ -87,9 +90,9 @@ func (t *tree) walkTo(name string) (fs.FileInfo, *labelError) {
 		case err != nil:
 			return nil, t.unreadable(name, err)
 		case info.Mode()&fs.ModeSymlink != 0:
-			return nil, badLabel(codeLink, "copy the file into the package", "%s is a symbolic link; a package has none", part)
+			return nil, badLabel(codeLink, "copy the file into the package", "%s is a symbolic link; a package has none", t.space+part)
 		case last && !info.Mode().IsRegular():
-			return nil, badLabel(codeNotRegular, "", "%s is %s, not a regular file", name, kindOf(info.Mode()))
+			return nil, badLabel(codeNotRegular, "", "%s is %s, not a regular file", t.space+name, kindOf(info.Mode()))
 		case last:
 			return info, nil
 		case !info.IsDir():
@@ -98,14 +101,14 @@ func (t *tree) walkTo(name string) (fs.FileInfo, *labelError) {
 	}
 }
 
-// text reads a file that is open, up to the size that can be compiled.
-func (t *tree) text(name string, r io.Reader) ([]byte, *labelError) {
+// textOf reads a file that is open, up to the size that can be compiled.
+func (t *tree) textOf(name string, r io.Reader) ([]byte, *labelError) {
 	text, err := io.ReadAll(io.LimitReader(r, runtime.MaxSourceBytes+1))
 	if err != nil {
 		return nil, t.unreadable(name, err)
 	}
 	if len(text) > runtime.MaxSourceBytes {
-		return nil, badLabel(codeTooLarge, "split it into modules and load() them", "%s has more than %d KiB", name, runtime.MaxSourceBytes>>10)
+		return nil, badLabel(codeTooLarge, "split it into modules and load() them", "%s has more than %d KiB", t.space+name, runtime.MaxSourceBytes>>10)
 	}
 	return text, nil
 }
@@ -125,15 +128,15 @@ func (t *tree) readStd(name, p string) ([]byte, *labelError) {
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil, badLabel(codeNotRegular, "", "%s is not a regular file", name)
 	}
-	return t.text(name, f)
+	return t.textOf(name, f)
 }
 
 func (t *tree) missing(name string) *labelError {
-	return badLabel(codeMissing, t.nearby(name), "there is no file %s (tried %s)", name, filepath.Join(t.dir, filepath.FromSlash(name)))
+	return badLabel(codeMissing, t.nearby(name), "there is no file %s (tried %s)", t.space+name, filepath.Join(t.dir, filepath.FromSlash(name)))
 }
 
 func (t *tree) unreadable(name string, err error) *labelError {
-	e := badLabel(codeUnreadable, "", "%s cannot be read: %s", name, reason(err))
+	e := badLabel(codeUnreadable, "", "%s cannot be read: %s", t.space+name, reason(err))
 	e.cause = err
 	return e
 }
@@ -151,7 +154,7 @@ const maxSiblings = 1000
 
 // nearby proposes a file of the same directory whose name is like that of the missing one.
 func (t *tree) nearby(name string) string {
-	space, p := "//", name
+	space, p := cmp.Or(t.space, "//"), name
 	list := t.siblings
 	if inStd, ok := strings.CutPrefix(name, stdPrefix); ok {
 		space, p, list = stdPrefix, inStd, t.stdSiblings

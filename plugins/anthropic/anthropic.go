@@ -102,6 +102,13 @@ func Secrets(config json.RawMessage) []string {
 	return []string{c.APIKeyEnv}
 }
 
+// Server is the URL to which the agent's requests go.
+func Server(config json.RawMessage) string {
+	var c Config
+	_ = json.Unmarshal(config, &c) // the agent says what is wrong with it
+	return orElse(c.BaseURL, defaultURL)
+}
+
 // Open implements agent.Opener.
 func (c *Config) Open(_ context.Context, s *agent.Session) error {
 	c.BaseURL, c.APIKeyEnv = orElse(c.BaseURL, defaultURL), orElse(c.APIKeyEnv, defaultKey)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/parallax-run/parallax/plugins/agent/agentpb"
 	"github.com/parallax-run/parallax/plugins/host"
+	"github.com/parallax-run/parallax/plugins/host/sandbox"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -110,4 +112,46 @@ func rawCall(b *testing.B) func(testing.TB) {
 		}
 		require.ErrorIs(tb, err, io.EOF)
 	}
+}
+
+// BenchmarkStartSandboxedBesideNot starts an agent without a sandbox and at each level, in turns, so that what else the machine does weighs
+// on all, and reports how much longer it takes until the agent is ready: the ratio of the best rounds and that of the medians.
+func BenchmarkStartSandboxedBesideNot(b *testing.B) {
+	levels := []sandbox.Level{sandbox.None, sandbox.Basic, sandbox.Standard, sandbox.Strict}
+	took := make(map[sandbox.Level][]time.Duration)
+	for b.Loop() {
+		for _, l := range levels {
+			took[l] = append(took[l], start(b, l))
+		}
+	}
+	for _, l := range levels {
+		slices.Sort(took[l])
+	}
+	plain := took[sandbox.None]
+	b.ReportMetric(float64(plain[0])/1e6, "plain-ms")
+	for _, l := range levels[1:] {
+		b.ReportMetric(float64(took[l][0])/float64(plain[0]), l.String()+"-best-ratio")
+		b.ReportMetric(float64(took[l][len(plain)/2])/float64(plain[len(plain)/2]), l.String()+"-median-ratio")
+	}
+}
+
+// start measures how long it takes until an agent is ready.
+func start(b *testing.B, l sandbox.Level) time.Duration {
+	b.Helper()
+	self, err := os.Executable()
+	require.NoError(b, err)
+	shim := []string{self, "as", "shim"}
+	cfg := host.AgentConfig{Name: "a", Command: []string{self, "as", "agent"}}
+	if path := os.Getenv("PARALLAX_BENCH_BINARY"); path != "" { // the product's own
+		shim, cfg.Command, cfg.Config = []string{path, "__shim"}, []string{path, "__agent", "exec"}, []byte(`{"command":["true"]}`)
+	}
+	if l != sandbox.None {
+		cfg.Policy = &sandbox.Policy{Net: sandbox.ListOf([]string{"example.com"}), Least: sandbox.Basic}
+	}
+	h := host.New(host.Options{Agents: []host.AgentConfig{cfg}, Shim: shim})
+	defer h.Close()
+	host.CapLevel(h, l)
+	begin := time.Now()
+	require.NoError(b, h.Start(b.Context(), "a"))
+	return time.Since(begin)
 }

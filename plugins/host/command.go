@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/parallax-run/parallax/plugins/agent/agentpb"
+	"github.com/parallax-run/parallax/plugins/host/sandbox"
+	"github.com/parallax-run/parallax/plugins/host/sandbox/egress"
 )
 
 // command is what decides whether two agents may share a process.
@@ -19,10 +21,16 @@ type command struct {
 	env     []string // names that the process may see
 	secrets []string // names that its sessions get
 	label   string   // for messages: the agent that asked first
+
+	policy   *sandbox.Policy // nil means that it is not sandboxed
+	gateways []Gateway
 }
 
 func (c command) key() string {
-	parts := [][]string{c.argv, {c.dir}, c.env, c.secrets}
+	parts := [][]string{c.argv, {c.dir}, c.env, c.secrets, {c.policy.Key()}}
+	for _, g := range c.gateways {
+		parts = append(parts, []string{g.Secret, g.Target, g.Header, g.Prefix})
+	}
 	var b strings.Builder
 	for _, p := range parts {
 		fmt.Fprintf(&b, "%q", p)
@@ -55,6 +63,11 @@ func (h *Host) commandOf(cfg AgentConfig) (command, error) {
 		env:     slices.Sorted(slices.Values(cfg.Env)),
 		secrets: slices.Sorted(slices.Values(cfg.Secrets)),
 		label:   cfg.Name,
+
+		policy: cfg.Policy, gateways: cfg.Gateways,
+	}
+	if err := c.checkPolicy(h.opts.Shim); err != nil {
+		return c, err
 	}
 	if cfg.Use == "" {
 		if len(cfg.Command) == 0 {
@@ -65,6 +78,7 @@ func (h *Host) commandOf(cfg AgentConfig) (command, error) {
 			return c, &StartError{Agent: cfg.Name, Problem: err.Error(), Hint: "check `command` in parallax.toml", Cause: err}
 		}
 		c.argv = append([]string{path}, cfg.Command[1:]...)
+		c.argv = c.absolute()
 		return c, nil
 	}
 	if h.opts.Bundled != nil {
@@ -117,7 +131,9 @@ func (h *Host) secretsOf(cfg AgentConfig) (map[string]string, error) {
 				Hint: "export " + name + ", or take it out of `secrets` in parallax.toml",
 			}
 		}
-		values[name] = v
+		if values[name] = v; cfg.Policy != nil && sandbox.Gateways && cfg.gateway(name) {
+			values[name] = egress.Placeholder
+		}
 	}
 	return values, nil
 }

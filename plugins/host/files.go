@@ -45,6 +45,20 @@ func (f *files) dirs() (blobs, sockets string, err error) {
 	return blobs, f.sockets, err
 }
 
+// private gives a new directory of one process.
+func (f *files) private() (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return os.MkdirTemp(f.root, "s")
+}
+
+// letThrough lets processes of other users come to the directories that are given to them.
+func (f *files) letThrough() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return errors.Join(os.Chmod(f.root, 0o711), os.Chmod(f.sockets, 0o711)) //nolint:gosec // what is below is private
+}
+
 func (f *files) make() error {
 	base := f.base
 	if base == "" {
@@ -113,7 +127,10 @@ func packValue(dir string, p runtime.Payload) (v *agentpb.Value, drop func(), er
 		return nil, nil, fmt.Errorf("cannot write a blob: %w", err)
 	}
 	drop = func() { _ = os.Remove(f.Name()) }
-	_, err = f.Write(p)
+	// The directory is private; an agent that is another user has to read the file.
+	if err = f.Chmod(0o644); err == nil {
+		_, err = f.Write(p)
+	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}

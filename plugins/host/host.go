@@ -27,6 +27,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/parallax-run/parallax/plugins/host/sandbox"
+	"github.com/parallax-run/parallax/plugins/host/sandbox/egress"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -36,6 +38,8 @@ type Options struct {
 
 	// Bundled gives the command of an agent that is part of this program, such as [self, "__agent", "openai"].
 	Bundled func(use string) (argv []string, ok bool)
+	// Shim is the command of the program that becomes a sandboxed agent, which must run sandbox.Shim. Agents with a policy need it.
+	Shim []string
 	// InProcess makes agents that need no process, by AgentConfig.Use.
 	InProcess map[string]func(AgentConfig) (InProcessAgent, error)
 	// Ask puts a question to a person. Nil means that there is nobody to ask: the call fails with a NeedsPersonError.
@@ -67,6 +71,17 @@ type AgentConfig struct {
 	MaxConcurrency int           // calls at a time; zero means as many as the agent itself allows
 	Idempotent     bool          // the project vouches that calls may be repeated
 	Dir            string        // where the agent works and Command is looked up; "" means the current directory
+
+	// Policy is what the agent may do. Nil means that it is not sandboxed; in-process agents never are.
+	Policy *sandbox.Policy
+	// Gateways are for secrets that a sandboxed agent uses without holding them.
+	Gateways []Gateway
+}
+
+// Gateway is a server that an agent reaches with a secret that it does not hold.
+type Gateway struct {
+	egress.Gateway
+	Setting string // key of the agent's settings that is the server's URL; the agent finds the gateway's there
 }
 
 // Memory keeps a short text by key, for all hosts on this machine.
@@ -112,6 +127,7 @@ type Host struct {
 	pace    pace
 	files   files
 	spawner spawner
+	levels  levels
 }
 
 // New makes a Host. It starts nothing and cannot fail: a wrong configuration shows when its agent is started.

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/parallax-run/parallax/plugins/agent/agentpb"
+	"github.com/parallax-run/parallax/plugins/host/sandbox"
 )
 
 // How instances are watched and stopped.
@@ -54,6 +55,8 @@ type instance struct {
 	rpc     agentpb.AgentServiceClient
 	offer   *agentpb.DescribeResponse
 	blobDir string
+	dirs    []string // that go with the process
+	level   sandbox.Level
 	scrub   scrubber
 
 	suspect atomic.Bool // a check is under way
@@ -95,14 +98,14 @@ func (p *process) scrubber() scrubber {
 	return newScrubber(values)
 }
 
-// connect starts the process under go-plugin, which reads the handshake and dials.
-func (i *instance) connect() error {
+// launch starts the process under go-plugin, which reads the handshake and dials.
+func (i *instance) launch() error {
 	h := i.proc.host
 	blobs, sockets, err := h.files.dirs()
 	if err != nil {
 		return &StartError{Agent: i.proc.cmd.label, Problem: err.Error(), Cause: err}
 	}
-	i.blobDir = blobs
+	i.blobDir, i.dirs = blobs, []string{blobs}
 	i.client = goplugin.NewClient(i.clientConfig(sockets))
 	defer i.spare()
 	if _, err = i.client.Start(); err != nil {
@@ -137,10 +140,12 @@ func (i *instance) clientConfig(sockets string) *goplugin.ClientConfig {
 		VersionedPlugins: map[int]goplugin.PluginSet{agentpb.ProtocolVersion: {agentpb.PluginName: wire{}}},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (prunner.Runner, error) {
 			cmd := exec.Command(i.proc.cmd.argv[0], i.proc.cmd.argv[1:]...)
+			if i.proc.cmd.policy != nil {
+				return i.boxed(cmd, spec.Env)
+			}
 			cmd.Dir = i.proc.cmd.dir
 			cmd.Env = environFor(i.proc.cmd.environ(h.opts.LookupEnv), spec.Env)
-			i.runner = newRunner(&h.spawner, cmd, i.logLine())
-			i.runner.doom = h.ctx
+			i.runner = newRunner(h.ctx, &h.spawner, cmd, i.logLine())
 			return i.runner, nil
 		},
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
@@ -173,6 +178,11 @@ func (i *instance) failed(err error) *StartError {
 	i.kill()
 	label := i.proc.cmd.label
 	e := &StartError{Agent: label, Cause: err, Hint: "try its command by hand: " + strings.Join(i.proc.cmd.argv, " ")}
+	if i.runner != nil && i.runner.refused != nil {
+		e.Cause = i.runner.refused
+		e.Problem, e.Hint = i.scrub.clean(i.runner.refused.Error()), "parallax doctor says what this machine gives"
+		return e
+	}
 	if i.runner == nil || i.runner.cmd.Process == nil {
 		e.Problem = i.scrub.clean(fmt.Sprintf("could not be started: %s", err))
 		e.Hint = "check `command` in parallax.toml"
@@ -251,7 +261,7 @@ func (i *instance) watch() {
 		select {
 		case <-i.runner.done:
 			i.client.Kill() // closes the connection; the process is gone, so this does not block
-			_ = os.RemoveAll(i.blobDir)
+			i.removeDirs()
 			i.proc.ended()
 			return
 		case now := <-tick.C:
@@ -350,5 +360,11 @@ func (i *instance) kill() {
 		<-i.runner.done
 	}
 	i.client.Kill()
-	_ = os.RemoveAll(i.blobDir)
+	i.removeDirs()
+}
+
+func (i *instance) removeDirs() {
+	for _, dir := range i.dirs {
+		_ = os.RemoveAll(dir)
+	}
 }

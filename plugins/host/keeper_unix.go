@@ -35,7 +35,7 @@ while read -r op id; do
 done
 rounds=0
 [ "$live" = " " ] && rounds=100
-for id in $live; do kill -9 -- "-$id"; done 2>/dev/null
+for id in $live; do kill -s KILL -- "-$id"; done 2>/dev/null
 while [ $rounds -lt 100 ]; do
 	marked=$(grep -ls "` + markName + `=$token[.]" /proc/[0-9]*/environ 2>/dev/null)
 	[ -z "$marked" ] && break

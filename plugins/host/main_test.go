@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strconv"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/parallax-run/parallax/plugins/agent"
 	"github.com/parallax-run/parallax/plugins/agent/agentpb"
+	"github.com/parallax-run/parallax/plugins/host/sandbox/shim"
 )
 
 // The test binary is also the agents under test: run with an argument after "as" it is one of them.
@@ -38,6 +41,14 @@ func be(what string) {
 		serveRaw()
 	case "host":
 		beHost()
+	case "boxhost":
+		beBoxHost(os.Args[3])
+	case "poor":
+		bePoor(os.Args[3])
+	case "shim":
+		os.Exit(shim.Run())
+	case "daemon", "stays":
+		beDaemon(os.Args[2], os.Args[3])
 	case "exits":
 		fmt.Fprintln(os.Stderr, "cannot find my model with key", os.Getenv("LEAKED"))
 		os.Exit(3)
@@ -117,6 +128,17 @@ func probe(ctx context.Context, c *agent.Call[config], in json.RawMessage) (json
 		select {}
 	case "children":
 		return children(c)
+	case "daemon":
+		leaveDaemon("daemon", arg)
+		return json.Marshal("left")
+	case "see":
+		text, err := os.ReadFile(arg)
+		if err != nil {
+			return nil, agent.Refuse("%v", err)
+		}
+		return json.Marshal(string(text))
+	case "fetch":
+		return fetch(ctx, c.Config.Prefix+arg, c.Secret("API_KEY"))
 	case "ask":
 		return c.Ask(ctx, agent.Question{Prompt: arg, Options: []string{"yes", "no"}})
 	case "artifact":
@@ -163,6 +185,48 @@ func children(c *agent.Call[config]) (json.RawMessage, error) {
 		return nil, err
 	}
 	return json.Marshal([]int{os.Getpid(), same.Process.Pid, grandchild, own.Process.Pid})
+}
+
+// fetch asks a server as any program would, with a key.
+func fetch(ctx context.Context, url, key string) (json.RawMessage, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	if key != "" {
+		req.Header.Set("Authorization", "Bearer "+key)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, agent.Refuse("%v", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(fmt.Sprint(resp.StatusCode, " ", strings.TrimSpace(string(body))))
+}
+
+// beDaemon is what an agent leaves behind: it starts itself once more, to have no parent, and then stays.
+func beDaemon(what, mark string) {
+	if what == "stays" {
+		select {}
+	}
+	leaveDaemon("stays", mark)
+}
+
+// leaveDaemon starts a process without the environment by which it is found, in a session of its own where it may have one.
+func leaveDaemon(what, mark string) {
+	for _, session := range []bool{true, false} {
+		cmd := exec.Command(os.Args[0], "as", what, mark)
+		cmd.Env = []string{}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: session, Setpgid: !session}
+		if cmd.Start() == nil {
+			return
+		}
+	}
+	panic("cannot start a daemon")
 }
 
 var _ = agentpb.ProtocolVersion

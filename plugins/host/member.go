@@ -153,13 +153,13 @@ func (m *member) open(ctx context.Context) (*session, error) {
 	}
 	octx, cancel := context.WithTimeout(ctx, m.host.opts.StartTimeout)
 	defer cancel()
-	config := []byte(m.cfg.Config)
-	if len(config) == 0 {
-		config = []byte("{}")
+	config, err := inst.settings(m.cfg)
+	if err != nil {
+		return nil, err
 	}
 	open, err := inst.rpc.Open(octx, &agentpb.OpenRequest{
 		SessionId: m.cfg.Name, Agent: m.cfg.Name, Config: config, Secrets: secrets,
-		Workdir: m.cfg.Dir, BlobDir: inst.blobDir,
+		Workdir: inst.workdir(m.cfg.Dir), BlobDir: inst.blobDir,
 	})
 	if err != nil {
 		if ctx.Err() != nil {

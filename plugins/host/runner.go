@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/parallax-run/parallax/plugins/agent/agentpb"
+	"github.com/parallax-run/parallax/plugins/host/sandbox"
 )
 
 const (
@@ -32,8 +33,11 @@ type runner struct {
 	mark  string            // in the environment of the process and its descendants
 	log   func(line string) // receives stderr line by line; may be nil
 
-	doom   context.Context //nolint:containedctx // its end kills a process that is still starting; set before Start
-	spared func() bool     // calls that off; nil before there is a process
+	doom    context.Context //nolint:containedctx // its end kills a process that is still starting
+	spared  func() bool     // calls that off; nil before there is a process
+	box     *sandbox.Box    // nil means none
+	admit   time.Duration   // how long it may take to close the box
+	refused error           // why there is no agent in the box
 
 	stdin     *os.File // kept open: its end tells the agent that the host is gone
 	handshake *io.PipeReader
@@ -48,10 +52,10 @@ type runner struct {
 	state  string        // how it ended: "exit status 1"; valid after done
 }
 
-func newRunner(s *spawner, cmd *exec.Cmd, log func(string)) *runner {
+func newRunner(doom context.Context, s *spawner, cmd *exec.Cmd, log func(string)) *runner {
 	mark := s.mark()
 	cmd.Env = append(cmd.Env, markName+"="+mark)
-	return &runner{cmd: cmd, spawn: s, mark: mark, log: log, exited: make(chan struct{}), done: make(chan struct{}), printed: head{limit: printedBytes}, noise: head{limit: printedBytes}}
+	return &runner{doom: doom, cmd: cmd, spawn: s, mark: mark, log: log, exited: make(chan struct{}), done: make(chan struct{}), printed: head{limit: printedBytes}, noise: head{limit: printedBytes}}
 }
 
 // Start starts the process and the goroutines that drain it; done tells when all of them have ended.
@@ -70,7 +74,7 @@ func (r *runner) Start(context.Context) error {
 	}
 	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = in, out, errw
 	isolate(r.cmd)
-	err = r.spawn.start(r.cmd)
+	err = r.spawnBoxed()
 	_, _, _ = in.Close(), out.Close(), errw.Close()
 	if err != nil {
 		_, _, _ = stdin.Close(), stdout.Close(), stderr.Close()
@@ -87,7 +91,33 @@ func (r *runner) Start(context.Context) error {
 	pumps.Go(func() { r.pumpStderr(stderr) })
 	go r.reap(&pumps, stdout, stderr)
 	r.spared = context.AfterFunc(r.doom, r.kill)
-	return nil
+	return r.admitted()
+}
+
+// spawnBoxed starts the process, or what becomes the process in its box.
+func (r *runner) spawnBoxed() error {
+	if r.box == nil {
+		return r.spawn.start(r.cmd)
+	}
+	if r.refused = r.box.Prepare(r.cmd); r.refused == nil {
+		r.refused = r.box.Started(r.spawn.start(r.cmd))
+	}
+	if r.refused != nil {
+		r.box.Close()
+	}
+	return r.refused
+}
+
+// admitted waits until the box is closed and the process in it is the agent.
+func (r *runner) admitted() error {
+	if r.box == nil {
+		return nil
+	}
+	if r.refused = r.box.Admit(r.admit); r.refused != nil {
+		r.kill()
+		_ = r.handshake.Close() // nobody will read it
+	}
+	return r.refused
 }
 
 // reap waits for the process, ends what it leaves behind, and drains its output.
@@ -108,6 +138,9 @@ func (r *runner) reap(pumps *sync.WaitGroup, outputs ...*os.File) {
 		_ = f.Close()
 	}
 	_ = r.stdin.Close()
+	if r.box != nil {
+		r.box.Close()
+	}
 	r.state = "exit status 0"
 	if err != nil {
 		r.state = err.Error()

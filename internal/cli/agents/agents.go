@@ -3,8 +3,10 @@ package agents
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -13,6 +15,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/project"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/plugins/host"
+	"github.com/parallax-run/parallax/plugins/host/sandbox"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -45,17 +48,18 @@ type listed struct {
 	Capabilities []string `json:"capabilities,omitempty"`
 	Secrets      []string `json:"secrets,omitempty"`
 	Description  string   `json:"description,omitempty"`
+	Sandbox      string   `json:"sandbox"` // the level at which it runs here; "none" for one without permissions
 }
 
 func listCmd(o *Options) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the project's agents; starts none", Example: "  parallax agents list --json",
 		Args: cli.Args(0, 0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error { return o.list() },
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.list(cmd.Context()) },
 	}
 }
 
-func (o *Options) list() error {
+func (o *Options) list(ctx context.Context) error {
 	m, err := project.Manifest(o.App, "", o.Agents)
 	if err != nil {
 		return err
@@ -63,11 +67,12 @@ func (o *Options) list() error {
 	if len(m.Agents) == 0 && !o.JSON {
 		return o.none()
 	}
+	levels := o.levels(ctx, m)
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	for i := range m.Agents {
 		a := &m.Agents[i]
-		l := listed{a.Name, a.Use, a.Command, a.Capabilities, project.Secrets(o.App, a), a.Description}
+		l := listed{a.Name, a.Use, a.Command, a.Capabilities, project.Secrets(o.App, a), a.Description, levels[a.Name]}
 		if o.JSON {
 			if err := cli.JSON(o.App, l); err != nil {
 				return err
@@ -78,7 +83,11 @@ func (o *Options) list() error {
 		if len(l.Command) > 0 {
 			how = strings.Join(l.Command, " ")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", l.Name, how, strings.Join(l.Capabilities, ","), l.Description)
+		about := l.Description
+		if a.Permissions != nil {
+			about = strings.TrimSpace(about + " [sandbox: " + l.Sandbox + "]")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", l.Name, how, strings.Join(l.Capabilities, ","), about)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -89,6 +98,23 @@ func (o *Options) list() error {
 		}
 	}
 	return nil
+}
+
+// levels says of each agent at which level it runs here. The machine is only looked at when that matters.
+func (o *Options) levels(ctx context.Context, m *manifest.Manifest) map[string]string {
+	levels := make(map[string]string)
+	machine := sync.OnceValue(func() sandbox.Level { return sandbox.Probe(ctx, []string{o.App.Self, "__shim"}).Level })
+	for _, cfg := range project.HostOptions(o.App, m).Agents {
+		switch p := cfg.Policy; {
+		case p == nil:
+			levels[cfg.Name] = sandbox.None.String()
+		case machine() < p.LeastHere():
+			levels[cfg.Name] = fmt.Sprintf("refused, it needs %s and this machine gives %s", p.LeastHere(), machine())
+		default:
+			levels[cfg.Name] = machine().String()
+		}
+	}
+	return levels
 }
 
 // none tells a person that there are no agents.

@@ -2,6 +2,7 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/project"
 	"github.com/parallax-run/parallax/internal/cli/screen"
 	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/plugins/host/sandbox"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -42,7 +44,7 @@ started and no secret is shown. Something that is wrong ends with exit code 1. W
 damaged runs is kept, and what cannot is put aside.`,
 		Example: "  parallax doctor\n  parallax doctor --json\n  parallax doctor --repair",
 		Args:    cli.Args(0, 0, "no arguments"),
-		RunE:    func(*cobra.Command, []string) error { return o.Run() },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.Run(cmd.Context()) },
 	}
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print one line of JSON for each finding")
 	cmd.Flags().BoolVar(&o.Repair, "repair", false, "repair the kept runs, if they are damaged")
@@ -68,14 +70,15 @@ const (
 )
 
 // Run looks at everything and prints what it found.
-func (o *Options) Run() error {
-	found := o.machine()
+func (o *Options) Run(ctx context.Context) error {
+	found := append(o.machine(), o.sandbox(ctx))
 	m, err := project.Manifest(o.App, "", "")
 	found = append(found, o.manifest(m, err))
 	if err == nil {
 		found = append(found, o.main(m)...)
 		found = append(found, o.agents(m)...)
 		found = append(found, o.limits(m)...)
+		found = append(found, o.packages(m)...)
 		found = append(found, o.store(m))
 	}
 	bad := false
@@ -146,6 +149,18 @@ func tempDir() finding {
 	return f
 }
 
+// sandbox says how firmly agents can be held here.
+func (o *Options) sandbox(ctx context.Context) finding {
+	m := sandbox.Probe(ctx, []string{o.App.Self, "__shim"})
+	f := finding{What: "sandbox", State: fine, Detail: strings.Join(append([]string{"level " + m.Level.String()}, m.Details...), ", ")}
+	if m.Level < sandbox.Strict {
+		f.State = note
+		f.Hint = "agents whose permissions ask for more than this level do not start here; docs/guides/permissions.md says what each level stops"
+		f.Detail += ", not more:\n" + strings.Join(m.Lacks, "\n")
+	}
+	return f
+}
+
 func (o *Options) manifest(m *manifest.Manifest, err error) finding {
 	switch {
 	case err != nil:
@@ -187,6 +202,10 @@ func (o *Options) agents(m *manifest.Manifest) []finding {
 		}
 	}
 	for _, a := range m.Absent {
+		if a.Why != nil {
+			found = append(found, finding{What: "agent " + a.Name, State: wrong, Detail: a.Why.Error(), Hint: "parallax install"})
+			continue
+		}
 		found = append(found, finding{
 			What: "agent " + a.Name, State: note, Detail: "left out: " + a.Lacks(o.App.LookupEnv) + " is not set", Hint: "set it where parallax runs to have the agent",
 		})

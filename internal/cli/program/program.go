@@ -3,6 +3,7 @@
 package program
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/parallax-run/parallax/plugins/anthropic"
 	execagent "github.com/parallax-run/parallax/plugins/exec"
 	"github.com/parallax-run/parallax/plugins/host"
+	"github.com/parallax-run/parallax/plugins/host/sandbox/egress"
 	httpagent "github.com/parallax-run/parallax/plugins/http"
 	"github.com/parallax-run/parallax/plugins/human"
 	"github.com/parallax-run/parallax/plugins/mock"
@@ -61,11 +63,19 @@ func locate(app *cli.App) (err error) {
 func bundled() map[string]cli.Bundled {
 	of := func(define func() agent.Definition) func() { return func() { agent.ServeDefinition(define()) } }
 	return map[string]cli.Bundled{
-		"anthropic": {Serve: of(anthropic.Agent), Secrets: anthropic.Secrets},
+		"anthropic": {Serve: of(anthropic.Agent), Secrets: anthropic.Secrets, Gateway: gateway(anthropic.Secrets, anthropic.Server, "X-Api-Key", "")},
 		"exec":      {Serve: of(execagent.Agent)},
 		"http":      {Serve: of(httpagent.Agent), Secrets: httpagent.Secrets},
 		"human":     {Serve: of(human.Agent)},
-		"openai":    {Serve: of(openai.Agent), Secrets: openai.Secrets},
+		"openai":    {Serve: of(openai.Agent), Secrets: openai.Secrets, Gateway: gateway(openai.Secrets, openai.Server, "Authorization", "Bearer ")},
+	}
+}
+
+// gateway is the way of an agent of a model's provider to its server.
+func gateway(secrets func(json.RawMessage) []string, server func(json.RawMessage) string, header, prefix string) func(json.RawMessage) host.Gateway {
+	return func(config json.RawMessage) host.Gateway {
+		g := egress.Gateway{Secret: secrets(config)[0], Target: server(config), Header: header, Prefix: prefix}
+		return host.Gateway{Gateway: g, Setting: "base_url"}
 	}
 }
 

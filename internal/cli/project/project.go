@@ -64,7 +64,7 @@ func Path(app *cli.App, m *manifest.Manifest, path string) (string, error) {
 
 // PatternOptions says how patterns are loaded.
 func PatternOptions(app *cli.App) pattern.Options {
-	return pattern.Options{Std: app.Std, Main: mainOf}
+	return pattern.Options{Std: app.Std, Main: mainOf, Packages: func(root string) (pattern.Packages, error) { return packagesAt(app, root) }}
 }
 
 // absolute is a path seen from the app's directory; labels stay as they are.
@@ -73,6 +73,12 @@ func absolute(app *cli.App, path string) string {
 		return path
 	}
 	return filepath.Join(app.Dir, path)
+}
+
+// IsThere says whether there is a file or a directory at path.
+func IsThere(app *cli.App, path string) bool {
+	_, err := os.Stat(absolute(app, path))
+	return err == nil
 }
 
 // ShortPath tells paths in an error as the person gave them.
@@ -103,6 +109,15 @@ func mainOf(dir string) (string, error) {
 // that can be had here.
 func Manifest(app *cli.App, path, agentsFile string) (*manifest.Manifest, error) {
 	m, err := declared(app, path, agentsFile)
+	if err != nil {
+		return nil, err
+	}
+	return Available(app, m)
+}
+
+// Available leaves out the agents that cannot be had here.
+func Available(app *cli.App, m *manifest.Manifest) (*manifest.Manifest, error) {
+	m, err := installed(app, m)
 	if err != nil {
 		return nil, err
 	}
@@ -187,8 +202,9 @@ func (p *Project) missing(name string) error {
 		}
 	}
 	if i := slices.IndexFunc(p.Manifest.Absent, func(a manifest.Agent) bool { return a.Name == name }); i >= 0 {
-		e.Problem = strings.Replace(e.Problem, "no agent of that name is configured", "the agent needs an environment variable that is not set", 1)
-		e.Hint = "set " + strings.Join(p.Manifest.Absent[i].RequiresEnv, " and ")
+		var why string
+		why, e.Hint = whyAbsent(&p.Manifest.Absent[i])
+		e.Problem = strings.Replace(e.Problem, "no agent of that name is configured", why, 1)
 	} else if near := runtime.Nearest(name, p.Manifest.AgentNames()); near != "" {
 		e.Hint = "did you mean " + strconv.Quote(near) + "?"
 	}
@@ -227,6 +243,7 @@ func HostOptions(app *cli.App, m *manifest.Manifest) host.Options {
 	o := host.Options{
 		InProcess: app.InProcess,
 		LookupEnv: app.LookupEnv,
+		Shim:      []string{app.Self, "__shim"},
 		Version:   app.Version,
 		Bundled: func(use string) ([]string, bool) {
 			_, ok := app.Bundled[use]
@@ -264,5 +281,6 @@ func config(app *cli.App, a *manifest.Agent) host.AgentConfig {
 	if a.Use == manifest.Plugin {
 		c.Use = ""
 	}
+	sandboxed(app, a, &c)
 	return c
 }

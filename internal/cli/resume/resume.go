@@ -199,5 +199,5 @@ func manifestOf(app *cli.App, r *badger.Record, agents string) (*manifest.Manife
 	if m, err = project.WithAgents(app, m, agents); err != nil {
 		return nil, err
 	}
-	return m.Available(app.LookupEnv), nil
+	return project.Available(app, m)
 }

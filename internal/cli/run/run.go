@@ -22,6 +22,7 @@ import (
 	"github.com/parallax-run/parallax/internal/limiter"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/market"
 	"github.com/parallax-run/parallax/internal/trace"
 	"github.com/parallax-run/parallax/plugins/host"
 	"github.com/parallax-run/parallax/runtime"
@@ -49,11 +50,12 @@ type Options struct {
 	From      string // address there
 	Took      *Took  // of a run that has facts of another
 
-	Anew bool // no earlier answer will do
-	Keep keep.Options
-	Kept Choice // whether the run is recorded
-	only string // a flag that was given and means nothing unless it is, or ""
-	Wait bool   // stay when a person or a signal from elsewhere is needed
+	Anew  bool // no earlier answer will do
+	Allow Allow
+	Keep  keep.Options
+	Kept  Choice // whether the run is recorded
+	only  string // a flag that was given and means nothing unless it is, or ""
+	Wait  bool   // stay when a person or a signal from elsewhere is needed
 }
 
 // Took says which record is to be replayed when what a run took over from another does not fit it.
@@ -79,7 +81,8 @@ func NewCmd(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [PATTERN]",
 		Short: "Run a pattern",
-		Long: `Run a pattern: a .star file, or without one the main pattern of the project that parallax.toml describes.
+		Long: `Run a pattern: a .star file, or without one the main pattern of the project that parallax.toml describes. A source such as
+github.com/owner/repo@v1.2.0 is a pattern that others published; it is installed if need be, and its agents are those of this project.
 
 An input is JSON where it parses and the parameter's default is not a string: --input n=3 is a number,
 --input name=Ada a string. --input text=@FILE passes a file's content, - being standard input; @@ stands for a leading @.
@@ -92,7 +95,9 @@ full disk: parallax resume goes on with it, and no agent that has answered is as
   parallax run ask.star --input question=@question.txt --json
   parallax run --limit calls=50 --limit cost=0.25 --events run.jsonl
   parallax run deploy.star --signal approved=true --timeout 10m
-  parallax run audit.star --keep`,
+  parallax run audit.star --keep
+  parallax run github.com/acme/debate@v1.2.0 --agents agents.toml
+  parallax run fetch.star --allow-net=example.com --allow-read=./data`,
 		Args: cli.Args(0, 1, "one pattern"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -117,6 +122,7 @@ full disk: parallax resume goes on with it, and no agent that has answered is as
 	f.BoolVar(&kept, "keep", false, "record the run, so that it can be resumed, replayed and looked at; --keep=false does not")
 	f.StringVar(&server, "server", "", "run on the Parallax server at this `URL` instead of here")
 	f.BoolVar(&o.Wait, "wait", false, "a kept run that needs a person or a signal stays and waits for parallax approve or signal")
+	o.Allow.Flags(f)
 	o.Keep.Flags(f)
 	o.Keep.WritingFlags(f)
 	return cmd
@@ -166,7 +172,7 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	if err := o.Identify(); err != nil {
 		return err
 	}
-	p, err := project.Open(o.App, o.Pattern, o.Agents)
+	p, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -200,6 +206,18 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// open loads the pattern: a file, the project's main, or a package.
+func (o *Options) open(ctx context.Context) (*project.Project, error) {
+	if !market.IsRef(o.Pattern) || project.IsThere(o.App, o.Pattern) {
+		return project.Open(o.App, o.Pattern, o.Agents)
+	}
+	ref, err := market.ParseRef(o.Pattern)
+	if err != nil {
+		return nil, err
+	}
+	return project.OpenPackage(ctx, o.App, ref, o.Agents)
 }
 
 // Job is what the command line and the manifest make of a run.
@@ -311,6 +329,7 @@ func tookLonger(d time.Duration) *runtime.Error {
 func (o *Options) host(p *project.Project, s *screen.Screen, who *asker) (*host.Host, limiter.Agents) {
 	opts := project.HostOptions(o.App, p.Manifest)
 	opts.Log = slog.New(slog.NewTextHandler(s.Lines(), &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: noTime}))
+	o.Allow.widen(opts.Agents, o.App.Dir)
 	if who != nil {
 		opts.Ask = who.Answer
 	}

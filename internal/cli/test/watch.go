@@ -105,7 +105,7 @@ func (f *file) dependsOn() []string {
 		paths = append(paths, scripts(packageOf(f.path))...)
 	} else {
 		root := f.suite.Loaded.Root
-		paths = append(paths, filepath.Join(root, manifest.FileName))
+		paths = append(paths, filepath.Join(root, manifest.FileName), filepath.Join(root, manifest.LockName))
 		for name := range f.suite.Loaded.Sources() {
 			if !strings.HasPrefix(name, "@") {
 				paths = append(paths, filepath.Join(root, filepath.FromSlash(name)))

@@ -1,0 +1,115 @@
+// Package packages is the commands that install what others published: install, add, remove, list, verify, tidy, outdated and upgrade.
+package packages
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/cli/project"
+	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/market"
+)
+
+// options are what all commands that install have.
+type options struct {
+	app *cli.App
+	yes bool
+}
+
+func (o *options) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "grant what agents ask for without asking; it is shown all the same")
+}
+
+// market makes what installs.
+func (o *options) market() (*market.Market, error) {
+	m, err := project.Market(o.app)
+	if err != nil {
+		return nil, err
+	}
+	m.Consent = consenter{o.app, o.yes}.ask
+	return m, nil
+}
+
+// here is the project that the command is about.
+func (o *options) here() (*manifest.Manifest, error) {
+	m, err := manifest.Near(o.app.Dir)
+	if err == nil && m.Path == "" {
+		err = cli.Usagef("run parallax init, or write one", "there is no %s in this directory or above", manifest.FileName)
+	}
+	return m, err
+}
+
+// sync brings lock and cache in line with the manifest, after edits of it, and tells what changed.
+func (o *options) sync(ctx context.Context, dir string, edits []market.Edit, frozen bool) (*market.Outcome, error) {
+	m, err := o.market()
+	if err != nil {
+		return nil, err
+	}
+	out, err := m.Sync(ctx, dir, edits, frozen)
+	if err != nil {
+		return nil, err
+	}
+	o.tell(out)
+	return out, nil
+}
+
+// tell says what is different in the lock.
+func (o *options) tell(out *market.Outcome) {
+	for _, p := range out.Lock.Packages {
+		old, had := out.Before.Package(p.Source)
+		switch {
+		case !had:
+			fmt.Fprintf(o.app.Err, "+ %s %s\n", p.Source, p.Version)
+		case old.Version != p.Version:
+			fmt.Fprintf(o.app.Err, "~ %s %s, was %s\n", p.Source, p.Version, old.Version)
+		}
+	}
+	for _, p := range out.Before.Packages {
+		if _, ok := out.Lock.Package(p.Source); !ok {
+			fmt.Fprintf(o.app.Err, "- %s %s\n", p.Source, p.Version)
+		}
+	}
+	o.roles(out)
+}
+
+// roles names the agents that patterns need and the project does not have.
+func (o *options) roles(out *market.Outcome) {
+	for _, p := range out.Lock.Packages {
+		t := out.Trees[p.Source]
+		if _, had := out.Before.Package(p.Source); had || t == nil {
+			continue
+		}
+		roles, err := t.Roles()
+		if err != nil {
+			continue // it was read a moment ago
+		}
+		for _, r := range roles {
+			if slices.Contains(out.Manifest.AgentNames(), r.Name) {
+				continue
+			}
+			fmt.Fprintf(o.app.Err, "%s needs an agent %s%s: add [agents.%s]\n", p.Source, r.Name, about(r), r.Name)
+		}
+	}
+}
+
+// about says what a role is, in parentheses.
+func about(r manifest.Role) string {
+	parts := slices.DeleteFunc([]string{r.Description, strings.Join(r.Capabilities, ", ")}, func(s string) bool { return s == "" })
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, "; ") + ")"
+}
+
+// count says how many of a thing.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,86 @@
+package manifest
+
+import (
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Permissions is what an agent may do besides running its own program: the table [agents.NAME.permissions]. What it does not name is not allowed.
+type Permissions struct {
+	Net     []string // hosts: name, *.name or address, with :port; "*" is all
+	Secrets []string // environment variables, each NAME, or NAME@URL for one that is put into requests to that server
+	Read    []string // absolute paths
+	Write   []string // absolute paths
+	Exec    []string // programs: names, or absolute paths; "*" is all
+	Memory  int64    // bytes; zero means the default
+	Sandbox string   // the least level, or ""
+	Pos     Pos
+}
+
+// sandboxLevels are those that can be asked for.
+func sandboxLevels() []string { return []string{"basic", "standard", "strict"} }
+
+// permissionsOf reads a table of permissions; without one it gives nil. Relative paths are below dir, as is $WORKSPACE, which is dir itself.
+func permissionsOf(t *table, dir string) *Permissions {
+	if t.m == nil {
+		return nil
+	}
+	t.only("net", "secrets", "read", "write", "exec", "memory", "sandbox")
+	p := &Permissions{
+		Net: t.texts("net"), Read: t.paths("read", dir), Write: t.paths("write", dir), Exec: t.texts("exec"), Secrets: t.grants("secrets"),
+		Sandbox: t.text("sandbox"), Pos: t.doc.place(t.path),
+	}
+	for i, program := range p.Exec {
+		if strings.ContainsAny(program, `/\`) {
+			p.Exec[i] = filepath.Clean(below(dir, program))
+		}
+	}
+	if v, ok := t.m["memory"]; ok {
+		n, err := limit{name: "memory", bytes: true, most: math.MaxInt64}.value(v)
+		if err != nil {
+			t.wrong("memory", err.Hint, "%s", err.Message)
+		}
+		p.Memory = int64(n)
+	}
+	if p.Sandbox != "" && !slices.Contains(sandboxLevels(), p.Sandbox) {
+		t.wrong("sandbox", `write sandbox = "standard"`, "sandbox is %q, want one of %s", p.Sandbox, strings.Join(sandboxLevels(), ", "))
+	}
+	return p
+}
+
+// paths gives a list of paths, absolute. $SCRATCH, which every agent has, is left out.
+func (t *table) paths(key, dir string) []string {
+	var paths []string
+	for _, p := range t.texts(key) {
+		if p == "$SCRATCH" {
+			continue
+		}
+		rest, ok := strings.CutPrefix(p, "$WORKSPACE")
+		switch {
+		case ok && (rest == "" || rest[0] == '/'):
+			paths = append(paths, filepath.Join(dir, filepath.FromSlash(rest)))
+			continue
+		case strings.HasPrefix(p, "$"):
+			t.wrong(key, "there are $WORKSPACE, the folder of this file, and $SCRATCH", "%s: there is no place called %s", key, p)
+			return nil
+		}
+		paths = append(paths, filepath.Clean(below(dir, p)))
+	}
+	return paths
+}
+
+// grants gives names of environment variables, some with the server for which they are: NAME@URL.
+func (t *table) grants(key string) []string {
+	list := t.texts(key)
+	for i, grant := range list {
+		name, server, at := strings.Cut(grant, "@")
+		if !envName.MatchString(name) || at && !strings.HasPrefix(server, "https://") && !strings.HasPrefix(server, "http://") {
+			t.doc.secret(t.sub(key), "write the name of an environment variable, or NAME@https://server for one that the agent itself shall not have",
+				"%s[%d] is not the name of an environment variable", key, i)
+			return nil
+		}
+	}
+	return list
+}

@@ -1,0 +1,298 @@
+package market
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/semver"
+
+	"github.com/parallax-run/parallax/internal/manifest"
+)
+
+// Versions asks for the versions of a package and gives them in no order.
+func (m *Market) Versions(ctx context.Context, source string) ([]string, error) {
+	tags, err := m.Client.tags(ctx, Ref{Source: source})
+	return slices.Collect(maps.Keys(tags)), err
+}
+
+// Latest gives a ref its version where it has none: the newest release. Without a network it is the newest that is installed here.
+func (m *Market) Latest(ctx context.Context, r Ref) (Ref, error) {
+	if r.Version != "" {
+		return r, nil
+	}
+	versions, err := m.Versions(ctx, r.Source)
+	if is(err, Network) || is(err, RateLimited) {
+		if v := latest(m.Cache.versions(r.Source), ""); v != "" {
+			m.say(fmt.Sprintf("%v; taking %s %s, which is installed here", err, r.Source, v))
+			return Ref{r.Source, v}, nil
+		}
+	}
+	if err != nil {
+		return r, err
+	}
+	if r.Version = latest(versions, ""); r.Version == "" {
+		return r, wrongf(NotFound, "a version is a tag such as v1.0.0", "%s has no version yet", r.Source)
+	}
+	return r, nil
+}
+
+// obtain gives a version of a package, from the cache or its host. locked, if not nil, is what the lock says of that version, and what comes must
+// be that. The caller holds the cache's lock. before is called with the manifest of an agent before the agent is started for the first time.
+func (m *Market) obtain(ctx context.Context, r Ref, locked *manifest.Locked, before func(*manifest.Manifest) error) (*Tree, error) {
+	if t := m.cached(r, locked); t != nil {
+		return t, nil
+	}
+	o := &obtaining{Market: m, ref: r, locked: locked, before: before}
+	t, err := o.run(ctx)
+	if err != nil {
+		return nil, roomless(err)
+	}
+	return t, nil
+}
+
+// cached gives what is installed already.
+func (m *Market) cached(r Ref, locked *manifest.Locked) *Tree {
+	if locked == nil {
+		t, _ := m.Cache.find(r, m.Platform)
+		return t
+	}
+	if locked.Kind == manifest.KindAgent && locked.Assets[m.Platform] == "" {
+		return nil
+	}
+	if t, err := m.Cache.open(key(locked.Hash, locked.Assets[m.Platform])); err == nil {
+		return t
+	}
+	return nil
+}
+
+// obtaining is one package on its way.
+type obtaining struct {
+	*Market
+	ref    Ref
+	locked *manifest.Locked
+	before func(*manifest.Manifest) error
+	commit string
+	stage  *staging
+}
+
+func (o *obtaining) run(ctx context.Context) (*Tree, error) {
+	tags, err := o.Client.tags(ctx, o.ref)
+	if err != nil {
+		return nil, err
+	}
+	if o.commit = tags[o.ref.Version]; o.commit == "" {
+		return nil, o.noVersion(slices.Collect(maps.Keys(tags)))
+	}
+	if o.locked != nil && o.locked.Commit != "" && o.locked.Commit != o.commit {
+		return nil, wrongf(Moved, "ask its author why; to accept it, remove it from parallax.lock and run parallax install",
+			"the tag %s of %s was moved: it is at commit %.12s, and parallax.lock says %.12s", o.ref.Version, o.ref.Source, o.commit, o.locked.Commit)
+	}
+	rel, err := o.Client.release(ctx, o.ref)
+	if err != nil {
+		return nil, err
+	}
+	if o.stage, err = o.Cache.stage(); err != nil {
+		return nil, err
+	}
+	defer o.stage.drop()
+	if rel != nil && rel.sums[o.ref.sourceAsset()] == "" {
+		if builds, others := rel.builds(o.ref); len(builds) > 0 || len(others) > 0 {
+			return o.agent(ctx, rel, builds, others)
+		}
+	}
+	return o.pattern(ctx, rel)
+}
+
+func (o *obtaining) noVersion(versions []string) error {
+	hint := "a version is a tag such as v1.0.0"
+	if len(versions) > 0 {
+		hint = "there are " + versionsNear(versions)
+	}
+	return wrongf(NotFound, hint, "%s has no version %s", o.ref.Source, o.ref.Version)
+}
+
+// pattern takes the source of a pattern: the file of its release, else what its host or git packs.
+func (o *obtaining) pattern(ctx context.Context, rel *release) (*Tree, error) {
+	o.say("fetching " + o.ref.String())
+	name, digest := o.ref.sourceAsset(), ""
+	if rel != nil && rel.sums[name] != "" {
+		digest = rel.sums[name]
+		if err := o.fetch(ctx, rel, name, digest, maxPattern); err != nil {
+			return nil, err
+		}
+	} else if err := o.Client.archived(ctx, o.ref, o.commit, o.stage.archive(), filepath.Join(o.stage.dir, "git")); err != nil {
+		return nil, o.gone(err)
+	}
+	m, err := o.unpacked(patternBounds, manifest.KindPattern)
+	if err != nil {
+		return nil, err
+	}
+	if err := removeAll(filepath.Join(o.stage.dir, "git")); err != nil {
+		return nil, err
+	}
+	return o.publish(ctx, Receipt{Kind: m.Package.Kind}, digest)
+}
+
+// agent takes the build of an agent for this machine.
+func (o *obtaining) agent(ctx context.Context, rel *release, builds map[string]string, others []string) (*Tree, error) {
+	name, ok := builds[o.Platform]
+	if !ok {
+		return nil, o.noBuild(builds, others)
+	}
+	r := Receipt{Kind: manifest.KindAgent, Asset: rel.sums[name], Assets: make(map[string]string)}
+	for platform, name := range builds {
+		r.Assets[platform] = rel.sums[name]
+	}
+	if o.locked != nil && o.locked.Assets[o.Platform] != r.Asset {
+		return nil, wrongf(BadSum, "ask its author why its files changed; to accept it, remove it from parallax.lock and run parallax install",
+			"%s of %s is not what parallax.lock says: its checksum is %s and was %s", name, o.ref, r.Asset, o.locked.Assets[o.Platform])
+	}
+	o.say(fmt.Sprintf("fetching %s for %s", o.ref, o.Platform))
+	if err := o.fetch(ctx, rel, name, r.Asset, maxAgent); err != nil {
+		return nil, err
+	}
+	m, err := o.unpacked(agentBounds, manifest.KindAgent)
+	if err != nil {
+		return nil, err
+	}
+	if err := runnable(o.stage.tree(), m); err != nil {
+		return nil, err
+	}
+	if o.before != nil {
+		if err := o.before(m); err != nil {
+			return nil, err
+		}
+	}
+	if o.Start != nil {
+		if err := o.Start(ctx, o.stage.tree(), m); err != nil {
+			return nil, &Error{Code: NotStarting, Message: fmt.Sprintf("%s does not start, so it was not installed: %s", o.ref, err), Hint: "tell its author", Cause: err}
+		}
+	}
+	return o.publish(ctx, r, r.Asset)
+}
+
+func (o *obtaining) noBuild(builds map[string]string, others []string) error {
+	if len(builds) == 0 {
+		return wrongf(NoBuild, "take another version of it, or of parallax", "%s speaks protocol %s, and this parallax speaks %d", o.ref, strings.Join(others, " and "), Protocol)
+	}
+	return wrongf(NoBuild, "ask its author for one", "%s has no build for %s; it has some for %s", o.ref, o.Platform, strings.Join(slices.Sorted(maps.Keys(builds)), ", "))
+}
+
+// fetch downloads a file of a release and checks it.
+func (o *obtaining) fetch(ctx context.Context, rel *release, name, want string, most int64) error {
+	got, err := o.Client.download(ctx, o.Client.asset(o.ref, rel, name, most), o.stage.archive())
+	if err != nil {
+		return o.gone(err)
+	}
+	if got != want {
+		return wrongf(BadSum, "try again; if it stays, tell its author", "%s of %s is not what it should be: its checksum is %s, and %s says %s", name, o.ref, got, sumsName, want)
+	}
+	return nil
+}
+
+// gone makes a missing file of a package a clear error.
+func (o *obtaining) gone(err error) error {
+	if absent(err) {
+		return wrongf(NotFound, "tell its author", "a file of %s is missing: %w", o.ref, err)
+	}
+	return err
+}
+
+// unpacked unpacks the archive and reads the manifest in it.
+func (o *obtaining) unpacked(b Bounds, kind manifest.Kind) (*manifest.Manifest, error) {
+	if err := unpack(o.stage.archive(), o.stage.tree(), b); err != nil {
+		if e, ok := errors.AsType[*Error](err); ok && e.Code == Unsafe {
+			return nil, &Error{Code: Unsafe, Message: fmt.Sprintf("%s is refused: %s", o.ref, e.Message), Hint: "tell its author", Cause: e}
+		}
+		return nil, err
+	}
+	m, err := readManifest(o.stage.tree(), o.ref, anyWorkspace)
+	if err != nil {
+		return nil, err
+	}
+	return m, o.fits(m, kind)
+}
+
+// anyWorkspace stands for the folder of the project where nobody knows it, or where a person reads what an agent asks for.
+const anyWorkspace = "$WORKSPACE"
+
+// readManifest reads the manifest of a package that was unpacked to dir. workspace is the project that uses it.
+func readManifest(dir string, r Ref, workspace string) (*manifest.Manifest, error) {
+	text, err := os.ReadFile(filepath.Join(dir, manifest.FileName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, wrongf(BadPackage, "tell its author", "%s is no package: it has no %s", r, manifest.FileName)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > manifest.MaxBytes {
+		return nil, wrongf(BadPackage, "tell its author", "the %s of %s is too large", manifest.FileName, r)
+	}
+	m, err := manifest.ParsePackage(r.String()+"/"+manifest.FileName, text, workspace)
+	if err != nil {
+		return nil, err
+	}
+	m.Dir, m.Path = dir, filepath.Join(dir, manifest.FileName)
+	return m, nil
+}
+
+// fits checks what a package says of itself.
+func (o *obtaining) fits(m *manifest.Manifest, kind manifest.Kind) error {
+	p := m.Package
+	switch {
+	case !strings.EqualFold(p.Name, o.ref.Repo()):
+		return wrongf(BadPackage, "tell its author", "%s says that it is %s", o.ref, p.Name)
+	case p.Version != o.ref.Version:
+		return wrongf(BadPackage, "tell its author: version must equal the tag", "%s says that it is version %s", o.ref, p.Version)
+	case p.Kind != kind && kind == manifest.KindPattern:
+		return wrongf(BadPackage, "tell its author", "%s is an agent, and its release has no builds: NAME_VERSION_x%d_OS_ARCH.zip and %s", o.ref, Protocol, sumsName)
+	case p.Kind != kind:
+		return wrongf(BadPackage, "tell its author", "%s is a pattern, and its release has builds as if it were an agent", o.ref)
+	case kind == manifest.KindAgent && m.Program.Protocol != Protocol:
+		return wrongf(NoBuild, "take another version of it, or of parallax", "%s speaks protocol %d, and this parallax speaks %d", o.ref, m.Program.Protocol, Protocol)
+	case p.Parallax != "" && o.Version != "" && semver.Compare(o.Version, p.Parallax) < 0:
+		return wrongf(BadPackage, "take a newer parallax, or an older version of it", "%s needs parallax %s, and this is %s", o.ref, p.Parallax, o.Version)
+	case kind == manifest.KindAgent && len(m.Dependencies) > 0:
+		return wrongf(BadPackage, "tell its author", "%s is an agent and has [dependencies], which agents have not", o.ref)
+	}
+	return nil
+}
+
+// runnable lets the program of an agent be run, which an archive made on Windows does not say.
+func runnable(dir string, m *manifest.Manifest) error {
+	file := filepath.Join(dir, filepath.FromSlash(m.Program.Command[0]))
+	if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
+		return os.Chmod(file, 0o755)
+	}
+	return nil
+}
+
+// publish checks the files as a whole and puts them into the cache.
+func (o *obtaining) publish(ctx context.Context, r Receipt, digest string) (*Tree, error) {
+	var err error
+	if r.Hash, err = hashTree(o.stage.tree()); err != nil {
+		return nil, err
+	}
+	if o.locked != nil && o.locked.Hash != "" && o.locked.Hash != r.Hash {
+		return nil, wrongf(BadSum, "ask its author why its files changed; to accept it, remove it from parallax.lock and run parallax install",
+			"the files of %s are not those that parallax.lock says: their hash is %s and was %s", o.ref, r.Hash, o.locked.Hash)
+	}
+	r.Source, r.Version, r.Commit = o.ref.Source, o.ref.Version, o.commit
+	if o.Verifier != nil {
+		if r.Signer, err = o.Verifier.Verify(ctx, Claim{r.Source, r.Version, r.Commit, digest}); err != nil {
+			return nil, err
+		}
+	}
+	if o.locked != nil && o.locked.Signer != "" && o.Verifier != nil && o.locked.Signer != r.Signer {
+		return nil, wrongf(Moved, "ask its author; to accept it, remove it from parallax.lock and run parallax install",
+			"%s was signed by %q, and parallax.lock says %q", o.ref, r.Signer, o.locked.Signer)
+	}
+	return o.Cache.publish(o.stage, r)
+}

@@ -1,0 +1,4 @@
+// Command hello does nothing; it is built for 32 bits.
+package main
+
+func main() { println("hello") }
