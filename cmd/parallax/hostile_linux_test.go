@@ -19,7 +19,7 @@ import (
 // Bounds for a script from somebody else. The race detector stretches both many times: make test runs these tests without it.
 const (
 	hostileCPU    = 5 * time.Second // the slowest needs 2.7 s of a quiet machine
-	hostileMemory = 400 // MiB
+	hostileMemory = 400             // MiB
 )
 
 // TestHostileScripts runs what somebody could write to harm the host, each in a process of its own: all end with an ordinary

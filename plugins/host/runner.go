@@ -90,7 +90,7 @@ func (r *runner) Start(context.Context) error {
 	pumps.Go(func() { r.pumpStdout(stdout, pw) })
 	pumps.Go(func() { r.pumpStderr(stderr) })
 	go r.reap(&pumps, stdout, stderr)
-	r.spared = context.AfterFunc(r.doom, r.kill)
+	r.spared = context.AfterFunc(r.doom, r.kill) //nolint:contextcheck // the host ends, not the caller
 	return r.admitted()
 }
 

@@ -79,7 +79,7 @@ func (o *Options) Run(ctx context.Context) error {
 		found = append(found, o.agents(m)...)
 		found = append(found, o.limits(m)...)
 		found = append(found, o.packages(m)...)
-		found = append(found, o.store(m))
+		found = append(found, o.store(m)) //nolint:contextcheck // it looks at files
 	}
 	bad := false
 	for _, f := range found {
