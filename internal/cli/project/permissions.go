@@ -41,7 +41,7 @@ func sandboxed(app *cli.App, a *manifest.Agent, c *host.AgentConfig) {
 			c.Gateways = append(c.Gateways, g)
 		}
 	}
-	if a.Use == "exec" {
+	if a.Use == "exec" || a.Use == "mcp" {
 		grantCommand(a, p)
 	}
 }
@@ -73,7 +73,7 @@ func program(name string) string {
 	return name
 }
 
-// grantCommand lets an exec agent run its own command.
+// grantCommand lets an agent that runs a command run it.
 func grantCommand(a *manifest.Agent, p *sandbox.Policy) {
 	var settings struct {
 		Command []string `json:"command"`
