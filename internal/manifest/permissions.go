@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"bytes"
+	"encoding/json"
 	"math"
 	"path/filepath"
 	"slices"
@@ -83,4 +85,22 @@ func (t *table) grants(key string) []string {
 		}
 	}
 	return list
+}
+
+// ParsePermissions reads a table of permissions that is written as JSON: as in a manifest, with dir in place of its folder. The error is an *Error,
+// whose problems have no place.
+func ParsePermissions(text []byte, dir string) (*Permissions, error) {
+	doc := &document{name: "permissions", lines: []int{0}}
+	t := &table{doc: doc, path: []string{"permissions"}}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	if err := dec.Decode(&t.m); err != nil {
+		doc.problem(Pos{1, 1}, "", "permissions are not an object of JSON: %s", err)
+		return nil, doc.err()
+	}
+	if n, ok := t.m["memory"].(json.Number); ok {
+		t.m["memory"], _ = n.Int64()
+	}
+	p := permissionsOf(t, dir)
+	return p, doc.err()
 }
