@@ -56,8 +56,8 @@ func sizeText(n int64) string {
 	return fmt.Sprint(n)
 }
 
-// ParsePermissions reads a text that is one table [permissions]. Paths are seen from dir. The error is an *Error.
-func ParsePermissions(name string, text []byte, dir string) (*Permissions, error) {
+// ReadPermissions reads a text that is one table [permissions]. Paths are seen from dir. The error is an *Error.
+func ReadPermissions(name string, text []byte, dir string) (*Permissions, error) {
 	doc, err := parse(name, text)
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func withoutTable(text, agent string) string {
 		switch {
 		case head.MatchString(bare):
 			inside = true
-		case anyTable.MatchString(bare):
+		case anyTable().MatchString(bare):
 			inside = false
 		}
 		if !inside {

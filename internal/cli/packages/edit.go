@@ -105,7 +105,7 @@ func (o *grants) edited(ctx context.Context, m *manifest.Manifest, agent, editor
 		fmt.Fprintln(o.app.Err, "nothing was changed")
 		return os.Remove(file)
 	}
-	p, err := manifest.ParsePermissions(file, text, m.Dir)
+	p, err := manifest.ReadPermissions(file, text, m.Dir)
 	if err != nil {
 		fmt.Fprintf(o.app.Err, "what you wrote is kept in %s\n", file)
 		return err
