@@ -78,7 +78,7 @@ func (t *table) grants(key string) []string {
 	list := t.texts(key)
 	for i, grant := range list {
 		name, server, at := strings.Cut(grant, "@")
-		if !envName.MatchString(name) || at && !strings.HasPrefix(server, "https://") && !strings.HasPrefix(server, "http://") {
+		if !envName().MatchString(name) || at && !strings.HasPrefix(server, "https://") && !strings.HasPrefix(server, "http://") {
 			t.doc.secret(t.sub(key), "write the name of an environment variable, or NAME@https://server for one that the agent itself shall not have",
 				"%s[%d] is not the name of an environment variable", key, i)
 			return nil
