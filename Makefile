@@ -127,6 +127,11 @@ gen: ## regenerate code; needs protoc
 	@command -v protoc >/dev/null || { echo "make gen: protoc is not installed; install protobuf-compiler 3.21 or later" >&2; exit 1; }
 	go generate $(PKGS)
 
+.PHONY: github-api
+github-api: ## take GitHub's description of its API anew, as far as tests need it; needs npm and 30 MB from its registry
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && npm pack --silent --pack-destination "$$dir" @octokit/openapi@23.0.2 >/dev/null && \
+		go run ./internal/testkit/github/trim "$$dir"/*.tgz >"$$dir/new" && mv "$$dir/new" internal/testkit/github/description/api.github.com.json
+
 verify: gen ## generated code, go.mod and standalone modules are as they should be
 	@changed=$$(git diff -I '^// .*protoc  *v'); test -z "$$changed" || \
 		{ echo "$$changed"; echo "make verify: not committed, or stale generated code, see above" >&2; exit 1; }
