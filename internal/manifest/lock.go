@@ -42,9 +42,9 @@ func (l *Lock) Package(source string) (Locked, bool) {
 }
 
 var (
-	commitID  = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
-	treeHash  = regexp.MustCompile(`^h1:[A-Za-z0-9+/]{43}=$`)
-	assetHash = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	commitID  = lazily(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+	treeHash  = lazily(`^h1:[A-Za-z0-9+/]{43}=$`)
+	assetHash = lazily(`^sha256:[0-9a-f]{64}$`)
 )
 
 // LoadLock reads the lock beside a manifest, which is absent when nothing was installed. What is wrong with its text is an *Error.
@@ -104,22 +104,22 @@ func again(err error) error {
 func lockedOf(t *table, source string) Locked {
 	t.only("kind", "version", "commit", "hash", "assets", "signer", "grants")
 	p := Locked{
-		Source: source, Kind: Kind(t.text("kind")), Version: t.text("version"), Commit: t.matching("commit", commitID), Hash: t.matching("hash", treeHash),
-		Grants: t.matching("grants", assetHash), Signer: t.text("signer"),
+		Source: source, Kind: Kind(t.text("kind")), Version: t.text("version"), Commit: t.matching("commit", commitID()), Hash: t.matching("hash", treeHash()),
+		Grants: t.matching("grants", assetHash()), Signer: t.text("signer"),
 	}
 	if !ValidVersion(p.Version) {
 		t.wrong("version", "", "version is %q, want one such as v1.2.0", p.Version)
 	}
 	assets := t.table("assets")
 	for _, platform := range assets.sortedKeys() {
-		if !platformOf.MatchString(platform) {
+		if !platformOf().MatchString(platform) {
 			assets.wrong(platform, "", "%q is not os/arch", platform)
 			continue
 		}
 		if p.Assets == nil {
 			p.Assets = make(map[string]string)
 		}
-		p.Assets[platform] = assets.matching(platform, assetHash)
+		p.Assets[platform] = assets.matching(platform, assetHash())
 	}
 	switch {
 	case p.Kind == KindPattern && p.Hash == "":

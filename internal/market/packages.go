@@ -164,9 +164,5 @@ func (p *Packages) Agent(alias, workspace string) (*Agent, error) {
 	if Digest(m) != locked.Grants {
 		return nil, &pattern.PackageError{Message: fmt.Sprintf("%s asks for permissions that were not granted", ref), Hint: installHint + " asks for them"}
 	}
-	a := &Agent{Ref: ref, Dir: t.Dir, Command: Command(t.Dir, m), Permissions: m.Permissions}
-	if a.Permissions == nil {
-		a.Permissions = &manifest.Permissions{}
-	}
-	return a, nil
+	return &Agent{Ref: ref, Dir: t.Dir, Command: Command(t.Dir, m), Permissions: orNone(m.Permissions)}, nil
 }

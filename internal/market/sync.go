@@ -218,10 +218,7 @@ func (r *resolution) granted(old manifest.Locked) (*manifest.Permissions, bool) 
 	if err != nil || Digest(m) != old.Grants {
 		return nil, false
 	}
-	if m.Permissions == nil {
-		return &manifest.Permissions{}, true
-	}
-	return m.Permissions, true
+	return orNone(m.Permissions), true
 }
 
 // Digest is by what granted permissions are recognised: over what [permissions] says.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/screen"
@@ -62,7 +63,7 @@ func asking(a market.Ask, more []string) string {
 		fmt.Fprintf(&b, "%s %s asks for more than it was granted:\n", a.Source, a.Version)
 		for _, m := range more {
 			kind, item, _ := strings.Cut(m, " ")
-			fmt.Fprintf(&b, "  + %-9s %s\n", word(kind), item)
+			fmt.Fprintf(&b, "  + %-9s %s\n", word(kind), clean(item))
 		}
 		b.WriteString("in all:\n")
 	default:
@@ -92,7 +93,7 @@ func lines(p *manifest.Permissions) [][2]string {
 		items []string
 	}{{"net", p.Net}, {"secrets", p.Secrets}, {"read", p.Read}, {"write", p.Write}, {"exec", p.Exec}} {
 		if len(l.items) > 0 {
-			all = append(all, [2]string{word(l.kind), strings.Join(l.items, ", ")})
+			all = append(all, [2]string{word(l.kind), clean(strings.Join(l.items, ", "))})
 		}
 	}
 	if p.Memory > 0 {
@@ -102,4 +103,14 @@ func lines(p *manifest.Permissions) [][2]string {
 		all = append(all, [2]string{"sandbox", p.Sandbox + " at least"})
 	}
 	return all
+}
+
+// clean is a text of somebody else without what could move the cursor, or show another text than it is.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }

@@ -1,4 +1,5 @@
-// Package packages is the commands that install what others published: install, add, remove, list, verify, tidy, outdated and upgrade.
+// Package packages is the commands that install what others published: install, add, remove, list, verify, tidy, outdated and upgrade; and grants, which is
+// about what their agents may do.
 package packages
 
 import (
@@ -42,6 +43,15 @@ func (o *options) here() (*manifest.Manifest, error) {
 		err = cli.Usagef("run parallax init, or write one", "there is no %s in this directory or above", manifest.FileName)
 	}
 	return m, err
+}
+
+// found finds the packages of the project, without a network.
+func (o *options) found() (*market.Packages, error) {
+	m, lock, cache, err := locked(o.app)
+	if err != nil {
+		return nil, err
+	}
+	return &market.Packages{Cache: cache, Manifest: m, Lock: lock, Platform: project.Platform()}, nil
 }
 
 // sync brings lock and cache in line with the manifest, after edits of it, and tells what changed.
