@@ -33,17 +33,22 @@ func begin(t *testing.T, lang string) begun {
 	case "node":
 		parallax(t, here, args...).done(t)
 		npmInstall(t, dir)
-		return begun{dir, []string{"node", "main.js"}, []string{"npm", "test"}}
+		return begun{dir, []string{"node", "./main.js"}, []string{"npm", "test"}}
 	default:
 		python := pythonWithGRPC(t)
 		parallax(t, here, args...).done(t)
-		for _, file := range []string{"parallax.toml", "try/parallax.toml"} {
-			text, err := os.ReadFile(filepath.Join(dir, file))
-			require.NoError(t, err)
-			write(t, dir, file, strings.ReplaceAll(string(text), `"python3"`, `"`+python+`"`))
-		}
-		return begun{dir, []string{python, "agent.py"}, []string{python, "-m", "unittest"}}
+		return begun{dir, []string{python, "./agent.py"}, []string{python, "-m", "unittest"}}
 	}
+}
+
+// run runs parallax in the agent's folder. "python3" is the one that has what is needed.
+func (a begun) run(t *testing.T, args ...string) ended {
+	t.Helper()
+	path := os.Getenv("PATH")
+	if dir := filepath.Dir(a.command[0]); filepath.IsAbs(dir) {
+		path = dir + string(filepath.ListSeparator) + path
+	}
+	return parallaxWith(t, a.dir, []string{"PATH=" + path}, args...)
 }
 
 func TestAgentsBegunInEachLanguageWork(t *testing.T) {
@@ -55,35 +60,35 @@ func TestAgentsBegunInEachLanguageWork(t *testing.T) {
 			t.Run("its own tests pass", func(t *testing.T) {
 				t.Parallel()
 				shell(t, a.dir, a.tests...)
-				parallax(t, a.dir, "test", "try").done(t)
+				a.run(t, "test", "try").done(t)
 			})
 			t.Run("it is asked", func(t *testing.T) {
 				t.Parallel()
-				require.JSONEq(t, `{"words": 3}`, parallax(t, a.dir, "run", "-q", "try").done(t))
+				require.JSONEq(t, `{"words": 3}`, a.run(t, "run", "-q", "try").done(t))
 			})
 			t.Run("it conforms", func(t *testing.T) {
 				t.Parallel()
-				e := parallax(t, a.dir, "plugin", "test")
+				e := a.run(t, "plugin", "test")
 				require.Zero(t, e.code, "%s\n%s", e.out, e.stderr)
 				require.Contains(t, e.out, " 0 failed, 0 skipped")
 			})
 			t.Run("its settings are checked by name", func(t *testing.T) {
 				t.Parallel()
 				for setting, want := range map[string]string{`min = "many"`: "min", "mim = 4": "mim", "min = -1": "min"} {
-					e := parallax(t, a.dir, "run", "try", "--agents", a.with(t, setting))
+					e := a.run(t, "run", "try", "--agents", a.with(t, setting))
 					require.Equal(t, 4, e.code, e.stderr)
 					require.Contains(t, e.stderr, want)
 				}
-				require.JSONEq(t, `{"words": 1}`, parallax(t, a.dir, "run", "-q", "try", "--agents", a.with(t, "min = 4")).done(t))
+				require.JSONEq(t, `{"words": 1}`, a.run(t, "run", "-q", "try", "--agents", a.with(t, "min = 4")).done(t))
 			})
 			t.Run("it is held by a sandbox", func(t *testing.T) {
 				t.Parallel()
-				require.JSONEq(t, `{"words": 3}`, parallax(t, a.dir, "run", "-q", "try", "--agents", a.with(t, "permissions = {}")).done(t))
+				require.JSONEq(t, `{"words": 3}`, a.run(t, "run", "-q", "try", "--agents", a.with(t, "permissions = { read = ['"+a.dir+"'] }")).done(t))
 			})
 			t.Run("a large text travels as a blob", func(t *testing.T) {
 				t.Parallel()
 				text := write(t, t.TempDir(), "text", strings.Repeat("one two three. ", 30_000))
-				require.JSONEq(t, `{"words": 90000}`, parallax(t, a.dir, "run", "-q", "try", "--input", "text=@"+text).done(t))
+				require.JSONEq(t, `{"words": 90000}`, a.run(t, "run", "-q", "try", "--input", "text=@"+text).done(t))
 			})
 			t.Run("started by hand it says what to do", func(t *testing.T) {
 				t.Parallel()
@@ -101,7 +106,7 @@ func (a begun) with(t *testing.T, setting string) string {
 	words := make([]string, len(a.command))
 	for i, w := range a.command {
 		words[i] = "'" + w + "'"
-		if strings.HasPrefix(w, "./") {
+		if i == 0 && strings.HasPrefix(w, "./") {
 			words[i] = "'" + filepath.Join(a.dir, w) + "'"
 		}
 	}

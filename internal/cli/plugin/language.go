@@ -29,14 +29,18 @@ type language struct {
 
 // languages are all of them.
 func languages() []language {
-	node, python := `["node", "main.js"]`, `["python3", "agent.py"]`
+	// A sandboxed agent starts in its scratch folder: words that begin with ./ are found in its own all the same.
+	node, python := `["node", "./main.js"]`, `["python3", "./agent.py"]`
 	return []language{
 		{name: "go", command: `["{{name}}"]`, try: `["../{{name}}"]`, use: `["path/to/{{name}}/{{name}}"]`, prepare: "go build"},
 		{
-			name: "node", command: node, try: node, use: node, prepare: "npm ci --ignore-scripts",
+			name: "node", command: `["node", "main.js"]`, try: node, use: node, prepare: "npm ci --ignore-scripts",
 			brings: map[string][]byte{"agent.proto": []byte(agentpb.Source)},
 		},
-		{name: "python", command: python, try: python, use: python, brings: map[string][]byte{"agent.binpb": agentpb.Compiled()}},
+		{
+			name: "python", command: `["python3", "agent.py"]`, try: python, use: python,
+			brings: map[string][]byte{"agent.binpb": agentpb.Compiled()},
+		},
 	}
 }
 
