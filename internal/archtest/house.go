@@ -144,6 +144,8 @@ var doors = []Door{
 
 	{Module: "github.com/stretchr/testify", Rooms: []string{testkit, enginetest}, Tests: []string{anywhere}},
 	{Module: "github.com/rogpeppe/go-internal", Rooms: []string{testkit, enginetest}, Tests: []string{anywhere}},
+	{Module: "github.com/getkin/kin-openapi", Rooms: []string{testkit}},
+	{Module: "github.com/google/go-github", Rooms: []string{}, Tests: []string{testkit}},
 	{Module: "go.uber.org/goleak", Rooms: []string{testkit}, Tests: []string{anywhere}},
 	{Module: "pgregory.net/rapid", Rooms: []string{testkit}, Tests: []string{anywhere}},
 }
