@@ -77,6 +77,15 @@ func Agent() agent.Definition {
 	}, answer)
 }
 
+// Command is the server that a configuration starts, nil if it is reached elsewhere.
+func Command(config json.RawMessage) []string {
+	var c Config
+	if json.Unmarshal(config, &c) != nil {
+		return nil
+	}
+	return c.Command
+}
+
 // Secrets are the names of the environment variables that a configuration reads, which must be set.
 func Secrets(config json.RawMessage) []string {
 	var c Config
