@@ -56,6 +56,7 @@ func TestScript(t *testing.T) {
 			e.Setenv("SDK", sdk)
 			e.Setenv("SELF", self)
 			e.Setenv("HOME", filepath.Join(e.WorkDir, ".home"))
+			e.Setenv("PARALLAX_INDEX", "off") // unless a script has one
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
 			e.Values[hubs{}] = new(*github.Server)
 			for name, value := range toolchain {
