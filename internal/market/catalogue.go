@@ -146,3 +146,6 @@ func (c *Catalogue) unknown(name string) error {
 	}
 	return wrongf(NotFound, hint, "no index has a package %q", name)
 }
+
+// Empty says whether nothing is known of any index.
+func (c *Catalogue) Empty() bool { return len(c.docs) == 0 }
