@@ -138,7 +138,7 @@ func (s *shelf) failure(ts *testscript.TestScript, kind string) func(w http.Resp
 	case "forged":
 		return send(bytes.Replace(s.text, []byte(`"stars":`), []byte(`"stars":9`), 1))
 	}
-	return failure(ts, kind)
+	return failure(ts, []string{kind})
 }
 
 // addToIndex writes an entry by installing each version as anybody would.
