@@ -14,7 +14,6 @@ import (
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/project"
 	"github.com/parallax-run/parallax/internal/manifest"
-	"github.com/parallax-run/parallax/internal/market"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -85,14 +84,9 @@ func (o *Options) found() ([]string, error) {
 }
 
 func (o *Options) open(ctx context.Context, path string) (*project.Project, error) {
-	if !market.IsRef(path) || project.IsThere(o.App, path) {
-		return project.Open(o.App, path, o.Run.Agents)
-	}
-	ref, err := market.ParseRef(path)
-	if err != nil {
-		return nil, err
-	}
-	return project.OpenPackage(ctx, o.App, ref, o.Run.Agents)
+	one := o.Run
+	one.Pattern = path
+	return one.Open(ctx)
 }
 
 // toolOf says what a client is told of a pattern.

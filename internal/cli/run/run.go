@@ -169,7 +169,7 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	if err := o.Identify(); err != nil {
 		return err
 	}
-	p, err := o.open(ctx)
+	p, err := o.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -205,8 +205,8 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	return err
 }
 
-// open loads the pattern: a file, the project's main, or a package.
-func (o *Options) open(ctx context.Context) (*project.Project, error) {
+// Open loads the pattern: a file, the project's main, or a package.
+func (o *Options) Open(ctx context.Context) (*project.Project, error) {
 	if !market.IsRef(o.Pattern) && !market.IsName(o.Pattern) || project.IsThere(o.App, o.Pattern) {
 		return project.Open(o.App, o.Pattern, o.Agents)
 	}
