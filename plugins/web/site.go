@@ -86,7 +86,7 @@ func (s *Site) secret(session *agent.Session, pair string) error {
 	if !ok {
 		return agent.BadInput(`header_env: write "Header: VARIABLE"`).WithField("header_env", `not "Header: VARIABLE"`)
 	}
-	value := cmp.Or(session.Secret(variable), os.Getenv(variable))
+	value := session.Secret(variable)
 	if value == "" {
 		return agent.Refuse("the environment variable %s is not set", variable).WithCode("no_key").
 			WithHint("export " + variable + "=...; an agent with permissions needs it among its secrets too")
