@@ -157,8 +157,9 @@ func (m *member) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	id := inst.sessionID(m.cfg.Name)
 	open, err := inst.rpc.Open(octx, &agentpb.OpenRequest{
-		SessionId: m.cfg.Name, Agent: m.cfg.Name, Config: config, Secrets: secrets,
+		SessionId: id, Agent: m.cfg.Name, Config: config, Secrets: secrets,
 		Workdir: inst.workdir(m.cfg.Dir), BlobDir: inst.blobDir,
 	})
 	if err != nil {
@@ -172,7 +173,7 @@ func (m *member) open(ctx context.Context) (*session, error) {
 		return nil, e
 	}
 	limit := cmp.Or(m.cfg.MaxConcurrency, int(inst.offer.GetCapabilities().GetMaxConcurrency()))
-	return &session{inst: inst, id: m.cfg.Name, open: open, queue: newQueue(limit)}, nil
+	return &session{inst: inst, id: id, open: open, queue: newQueue(limit)}, nil
 }
 
 // ping says how long the agent's process takes to say that it is alive.
