@@ -53,7 +53,7 @@ func listenAndServe(ctx context.Context, def Definition, getenv func(string) str
 	if err != nil {
 		return fmt.Errorf("%s: %w", listenVar, err)
 	}
-	options, err := guards(listener.Addr(), getenv)
+	options, err := guards(listener.Addr(), getenv) //nolint:contextcheck // each request has its own
 	if err != nil {
 		_ = listener.Close()
 		return err
@@ -69,7 +69,7 @@ func listenAndServe(ctx context.Context, def Definition, getenv func(string) str
 	alive := health.NewServer()
 	alive.SetServingStatus(goplugin.GRPCServiceName, grpc_health_v1.HealthCheckResponse_SERVING)
 	grpc_health_v1.RegisterHealthServer(server, alive)
-	srv.log.Info("serving", slog.String("address", listener.Addr().String()), slog.String("agent", def.Info.Name))
+	srv.log.InfoContext(ctx, "serving", slog.String("address", listener.Addr().String()), slog.String("agent", def.Info.Name))
 	defer context.AfterFunc(ctx, func() {
 		defer time.AfterFunc(drain, server.Stop).Stop()
 		server.GracefulStop()

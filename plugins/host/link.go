@@ -118,15 +118,34 @@ func (l *link) dialer(config *tls.Config) func(context.Context, string) (net.Con
 			return nil, l.note(err)
 		}
 		if config == nil {
-			return &watched{conn, l}, nil
+			return &watched{conn, l, nil}, nil
 		}
 		secure := tls.Client(conn, config.Clone())
 		if err := secure.HandshakeContext(ctx); err != nil {
 			_ = conn.Close()
 			return nil, l.note(err)
 		}
-		return &watched{secure, l}, nil
+		first, err := firstWord(secure)
+		if err != nil {
+			_ = conn.Close()
+			return nil, l.note(err)
+		}
+		return &watched{secure, l, first}, nil
 	}
+}
+
+// firstWord waits a moment for what a server says first: its settings, or that it does not take our certificate. The latter would be
+// lost if we spoke before.
+func firstWord(conn net.Conn) ([]byte, error) {
+	if err := conn.SetReadDeadline(time.Now().Add(drainTime)); err != nil {
+		return nil, err
+	}
+	first := make([]byte, 1)
+	n, err := conn.Read(first)
+	if err != nil && !os.IsTimeout(err) {
+		return nil, err
+	}
+	return first[:n], conn.SetReadDeadline(time.Time{})
 }
 
 // note keeps the first error.
@@ -148,11 +167,17 @@ func (l *link) cause() error {
 // watched is a connection that tells why it breaks, such as a server's word that it wants a certificate.
 type watched struct {
 	net.Conn
-	link *link
+	link  *link
+	first []byte // read already
 }
 
 // Read implements net.Conn.
 func (w *watched) Read(b []byte) (int, error) {
+	if len(w.first) > 0 {
+		n := copy(b, w.first)
+		w.first = w.first[n:]
+		return n, nil
+	}
 	n, err := w.Conn.Read(b)
 	if err != nil && !errors.Is(err, net.ErrClosed) {
 		_ = w.link.note(err)
