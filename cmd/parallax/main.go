@@ -20,6 +20,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/packages"
 	"github.com/parallax-run/parallax/internal/cli/plugin"
 	"github.com/parallax-run/parallax/internal/cli/program"
+	"github.com/parallax-run/parallax/internal/cli/publish"
 	"github.com/parallax-run/parallax/internal/cli/resume"
 	"github.com/parallax-run/parallax/internal/cli/run"
 	"github.com/parallax-run/parallax/internal/cli/runs"
@@ -41,6 +42,6 @@ func parallax(args []string) int {
 	return program.Main(cli.Program{}, version, args,
 		initialise.NewCmd, run.NewCmd, resume.NewCmd, resume.NewReplayCmd, resume.NewCancelCmd, resume.NewApproveCmd, resume.NewSignalCmd, test.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
 		agents.NewCmd, packages.NewInstallCmd, packages.NewAddCmd, packages.NewRemoveCmd, packages.NewUpgradeCmd, packages.NewOutdatedCmd, packages.NewListCmd,
-		packages.NewVerifyCmd, packages.NewTidyCmd, packages.NewGrantsCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, runs.NewGCCmd, doctor.NewCmd, versioncmd.NewCmd,
+		packages.NewVerifyCmd, packages.NewTidyCmd, publish.NewCmd, publish.NewYankCmd, packages.NewGrantsCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, runs.NewGCCmd, doctor.NewCmd, versioncmd.NewCmd,
 	)
 }

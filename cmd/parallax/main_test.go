@@ -57,7 +57,7 @@ func TestScript(t *testing.T) {
 			e.Setenv("SELF", self)
 			e.Setenv("HOME", filepath.Join(e.WorkDir, ".home"))
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
-			e.Values[hubs{}] = new(*github.Server)
+			e.Values[hubs{}], e.Values[scriptT{}] = new(*github.Server), e.T()
 			for name, value := range toolchain {
 				e.Setenv(name, value)
 			}

@@ -31,7 +31,9 @@ func (s *Server) getUser(w http.ResponseWriter, c *call) {
 		fault(w, http.StatusUnauthorized, "Requires authentication")
 		return
 	}
-	c.answer(w, http.StatusOK, s.account(c.user.login))
+	me := s.account(c.user.login)
+	me["user_view_type"] = "private" // as one sees oneself
+	c.answer(w, http.StatusOK, me)
 }
 
 // starred answers whether a user starred a repository, and changes that.
