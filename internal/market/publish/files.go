@@ -23,9 +23,9 @@ import (
 
 // Files are what a release consists of.
 type Files struct {
-	List  []File // SHA256SUMS is the last
-	Tree  string // of a pattern, and of the agent's build for this machine: where it is unpacked; "" when there is none
-	Hash  string // of a pattern: over its tree
+	List  []File            // SHA256SUMS is the last
+	Tree  string            // of a pattern, and of the agent's build for this machine: where it is unpacked; "" when there is none
+	Hash  string            // of a pattern: over its tree
 	Built map[string]string // of an agent: "sha256:" and hex, by platform
 }
 

@@ -222,7 +222,11 @@ func (s *Server) updatePull(w http.ResponseWriter, c *call) {
 		State       string
 	}
 	c.read(&in)
+	push := s.mayPush(c.user, c.repo())
 	p, ok := s.changePull(c.repo(), c.number("pull_number"), func(p *pull) {
+		if p.login != c.user.login && !push { // its author may
+			return
+		}
 		if in.Title != nil {
 			p.title = *in.Title
 		}
