@@ -128,7 +128,7 @@ var doors = []Door{
 	{Module: "github.com/pelletier/go-toml", Rooms: []string{"internal/manifest"}},
 	{Module: "golang.org/x/mod", Rooms: []string{"internal/manifest", "internal/market", "internal/cli"}},
 	{Module: "github.com/sigstore", Rooms: []string{"internal/provenance", testkit}},
-	{Module: "github.com/klauspost/compress", Rooms: []string{"internal/provenance"}},
+	{Module: "github.com/klauspost/compress", Rooms: []string{"internal/provenance"}, Tests: []string{"cmd/parallax-verify"}},
 	{Module: "github.com/dgraph-io/badger", Rooms: []string{"internal/badger"}},
 
 	{Module: "github.com/spf13", Rooms: []string{"internal/cli", "internal/enterprise/command"}},
