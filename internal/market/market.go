@@ -26,12 +26,16 @@ type Market struct {
 	Consent func(ctx context.Context, a Ask) error
 	// Start starts an agent that was unpacked to dir, as a test. Its error undoes the installation. Nil believes it.
 	Start func(ctx context.Context, dir string, m *manifest.Manifest) error
+	// Index says what was published and what became of it. Nil knows nothing.
+	Index *Indexes
 	// Verifier says who built a package. Nil asks nobody.
 	Verifier Verifier
 	// RequireVerified refuses packages of which it is not known who built them.
 	RequireVerified bool
 	// TrustedRoot is a file that says whose word on builds is trusted. "" is sigstore's public service.
 	TrustedRoot string
+
+	remarks []string // that were said
 
 	unchecked bool // it was told that origins are not
 }

@@ -140,6 +140,7 @@ type trust struct {
 	identity string // who built the version that is in the lock; "" when nobody knows
 	same     bool   // that is this version, with this content
 	require  bool   // nothing is accepted whose origin is not known
+	listed   string // who built it, by the index; "" when that does not say
 }
 
 // trustIn is what the origin of a version must be.
@@ -160,6 +161,8 @@ func (t trust) judge(a origin.Answer) error {
 		return wrongf(Unverified, "tell its author; nothing of it was installed", "%s is refused: %s", t.ref, a.Why)
 	case t.identity != "" && a.Verdict == origin.Verified && origin.Signer(a.Identity) != origin.Signer(t.identity):
 		return wrongf(Moved, "ask its author why; "+acceptHint, "%s was built by %s, and parallax.lock says %s", t.ref, origin.Signer(a.Identity), origin.Signer(t.identity))
+	case t.listed != "" && a.Verdict == origin.Verified && origin.Signer(a.Identity) != origin.Signer(t.listed):
+		return wrongf(Moved, "do not use it; ask its author why", "%s was built by %s, and the index says %s", t.ref, origin.Signer(a.Identity), origin.Signer(t.listed))
 	case t.require && a.Verdict != origin.Verified:
 		return wrongf(Unverified, t.step(a), "it is not verified who built %s: %s", t.ref, a.Why)
 	case t.identity != "" && a.Verdict != origin.Verified && !t.same:
