@@ -56,6 +56,7 @@ var house = []Room{
 	{Path: "plugins/cli", Floor: 3, Only: []string{"plugins/agent", "plugins/process"}},
 	{Path: "plugins/http", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/human", Floor: 2, Only: []string{"plugins/agent"}},
+	{Path: "plugins/mcp", Floor: 3, Only: []string{"plugins/agent", "plugins/process", "runtime"}},
 	{Path: "internal/limiter", Floor: 2, Only: []string{"runtime"}},
 	{Path: "plugins/mock", Floor: 2, Only: []string{"plugins/agent", "runtime"}},
 
@@ -124,6 +125,8 @@ var doors = []Door{
 	{Module: "github.com/openai/openai-go", Rooms: []string{"plugins/openai"}, Tests: []string{testkit}},
 	{Module: "github.com/anthropics/anthropic-sdk-go", Rooms: []string{"plugins/anthropic"}, Tests: []string{testkit}},
 	{Module: "github.com/coder/acp-go-sdk", Rooms: []string{"plugins/cli"}},
+
+	{Module: "github.com/modelcontextprotocol/go-sdk", Rooms: []string{"plugins/mcp", "internal/cli"}},
 
 	{Module: "go.opentelemetry.io/otel/exporters/otlp", Rooms: []string{"internal/trace"}},
 	{Module: "go.opentelemetry.io/proto/otlp", Rooms: []string{"internal/trace", testkit}, Tests: []string{"cmd/parallax"}},
