@@ -29,7 +29,7 @@ lint = $(call tool,$(1)) golangci-lint $(2) --config $(CURDIR)/.golangci.yml
 # The race detector needs a C compiler; without one the tests still run, and say so.
 CC_FOUND := $(shell command -v $$(go env CC) 2>/dev/null)
 RACE     := $(if $(CC_FOUND),-race)
-TEST     := $(if $(CC_FOUND),CGO_ENABLED=1 )go test $(RACE) -shuffle=on -vet=off -timeout 10m
+TEST     := $(if $(CC_FOUND),CGO_ENABLED=1 )go test $(RACE) -shuffle=on -vet=off -timeout 30m
 
 .DEFAULT_GOAL := help
 .PHONY: help build run demo test quick script golden e2e temporal fuzz soak bench fmt lint arch vet vuln deps gen verify check ci
