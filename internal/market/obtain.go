@@ -83,6 +83,22 @@ type obtaining struct {
 }
 
 func (o *obtaining) run(ctx context.Context) (*Tree, error) {
+	rel, err := o.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if o.stage, err = o.Cache.stage(); err != nil {
+		return nil, err
+	}
+	defer o.stage.drop()
+	if builds, others := o.builds(rel); len(builds) > 0 || len(others) > 0 {
+		return o.agent(ctx, rel, builds, others)
+	}
+	return o.pattern(ctx, rel)
+}
+
+// begin finds the commit of the version, and its release if there is one.
+func (o *obtaining) begin(ctx context.Context) (*release, error) {
 	tags, err := o.Client.tags(ctx, o.ref)
 	if err != nil {
 		return nil, err
@@ -94,20 +110,7 @@ func (o *obtaining) run(ctx context.Context) (*Tree, error) {
 		return nil, wrongf(Moved, "ask its author why; to accept it, remove it from parallax.lock and run parallax install",
 			"the tag %s of %s was moved: it is at commit %.12s, and parallax.lock says %.12s", o.ref.Version, o.ref.Source, o.commit, o.locked.Commit)
 	}
-	rel, err := o.Client.release(ctx, o.ref)
-	if err != nil {
-		return nil, err
-	}
-	if o.stage, err = o.Cache.stage(); err != nil {
-		return nil, err
-	}
-	defer o.stage.drop()
-	if rel != nil && rel.sums[o.ref.sourceAsset()] == "" {
-		if builds, others := rel.builds(o.ref); len(builds) > 0 || len(others) > 0 {
-			return o.agent(ctx, rel, builds, others)
-		}
-	}
-	return o.pattern(ctx, rel)
+	return o.Client.release(ctx, o.ref)
 }
 
 func (o *obtaining) noVersion(versions []string) error {
@@ -118,26 +121,32 @@ func (o *obtaining) noVersion(versions []string) error {
 	return wrongf(NotFound, hint, "%s has no version %s", o.ref.Source, o.ref.Version)
 }
 
-// pattern takes the source of a pattern: the file of its release, else what its host or git packs.
+// pattern takes the source of a pattern.
 func (o *obtaining) pattern(ctx context.Context, rel *release) (*Tree, error) {
-	o.say("fetching " + o.ref.String())
-	name, digest := o.ref.sourceAsset(), ""
-	if rel != nil && rel.sums[name] != "" {
-		digest = rel.sums[name]
-		if err := o.fetch(ctx, rel, name, digest, maxPattern); err != nil {
-			return nil, err
-		}
-	} else if err := o.Client.archived(ctx, o.ref, o.commit, o.stage.archive(), filepath.Join(o.stage.dir, "git")); err != nil {
-		return nil, o.gone(err)
-	}
-	m, err := o.unpacked(patternBounds, manifest.KindPattern)
+	m, digest, err := o.source(ctx, rel)
 	if err != nil {
 		return nil, err
 	}
-	if err := removeAll(filepath.Join(o.stage.dir, "git")); err != nil {
-		return nil, err
-	}
 	return o.publish(ctx, Receipt{Kind: m.Package.Kind}, digest)
+}
+
+// source stages the source of a pattern: the file of its release, whose digest it gives, else what its host or git packs.
+func (o *obtaining) source(ctx context.Context, rel *release) (m *manifest.Manifest, digest string, err error) {
+	o.say("fetching " + o.ref.String())
+	name := o.ref.sourceAsset()
+	if rel != nil && rel.sums[name] != "" {
+		digest = rel.sums[name]
+		err = o.fetch(ctx, rel, name, digest, maxPattern)
+	} else {
+		err = o.gone(o.Client.archived(ctx, o.ref, o.commit, o.stage.archive(), o.gitDir()))
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if m, err = o.unpacked(patternBounds, manifest.KindPattern); err != nil {
+		return nil, "", err
+	}
+	return m, digest, removeAll(o.gitDir())
 }
 
 // agent takes the build of an agent for this machine.

@@ -111,7 +111,7 @@ func (e *Entry) rewritten(f *findings, was *Entry) {
 		if v.Commit != old.Commit {
 			f.wrong(at+".commit", hint, "the commit of version %s was changed; it was %s", v.Version, old.Commit)
 		}
-		if !samePermissions(v.Permissions, old.Permissions) {
+		if !v.Permissions.Equal(old.Permissions) {
 			f.wrong(at+".permissions", hint, "the permissions of version %s were changed", v.Version)
 		}
 		if v.Identity != old.Identity && old.Identity != "" {
@@ -126,11 +126,4 @@ func (e *Entry) rewritten(f *findings, was *Entry) {
 			}
 		}
 	}
-}
-
-func samePermissions(a, b *Permissions) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return slices.EqualFunc(a.lists(), b.lists(), func(a, b permissionList) bool { return slices.Equal(a.items, b.items) })
 }

@@ -2,6 +2,7 @@ package index
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/parallax-run/parallax/internal/manifest"
 )
@@ -55,4 +56,21 @@ func (p *Permissions) Manifest() (*manifest.Permissions, error) {
 		return nil, err
 	}
 	return manifest.ParsePermissions(text, Workspace)
+}
+
+// Equal says whether both ask for the same, however it is written. What cannot be read is equal to nothing.
+func (p *Permissions) Equal(other *Permissions) bool {
+	a, err := p.Manifest()
+	b, wrong := other.Manifest()
+	if err != nil || wrong != nil {
+		return false
+	}
+	if a == nil || b == nil {
+		return a == b
+	}
+	same := func(a, b []string) bool {
+		return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+	}
+	return same(a.Net, b.Net) && same(a.Secrets, b.Secrets) && same(a.Read, b.Read) && same(a.Write, b.Write) && same(a.Exec, b.Exec) &&
+		a.Memory == b.Memory && a.Sandbox == b.Sandbox
 }

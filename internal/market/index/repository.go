@@ -29,11 +29,14 @@ type Repository struct {
 	Featured   []string
 	Stats      map[string]Stats // by name
 	Findings   []Finding        // by file, in byte order, then in the order of the file
+
+	lines map[string]map[string]int // of files that were read, see findings.lines
 }
 
 // Read reads an index. What is wrong with its files is in Findings; the error is about reading at all. Links are not followed.
 func Read(fsys fs.FS) (*Repository, error) {
-	r := &reading{fsys: fsys, found: &findings{}, lines: make(map[string]map[string]int)}
+	r := &reading{fsys: fsys, found: &findings{}}
+	r.lines = make(map[string]map[string]int)
 	if err := r.entries(); err != nil {
 		return nil, err
 	}
@@ -56,7 +59,6 @@ type reading struct {
 	Repository
 	fsys  fs.FS
 	found *findings
-	lines map[string]map[string]int // of files that were read, see findings.lines
 }
 
 // about turns to a file.

@@ -37,7 +37,7 @@ func (f *findings) decode(text []byte, v any, most int64) bool {
 		f.wrong("", "", "the file is empty")
 		return false
 	}
-	r := &strictly{findings: f, text: text, dec: json.NewDecoder(bytes.NewReader(text))}
+	r := &strictly{findings: f, text: text, dec: json.NewDecoder(bytes.NewReader(text)), keys: make(map[reflect.Type][]string)}
 	r.dec.UseNumber()
 	f.lines = make(map[string]int)
 	if err := r.value("", reflect.TypeOf(v).Elem(), 0); err != nil {
@@ -80,6 +80,7 @@ type strictly struct {
 	dec  *json.Decoder
 	line int   // of done
 	done int64 // offset up to which newlines were counted
+	keys map[reflect.Type][]string
 }
 
 // here is the line of what was read last.
@@ -149,7 +150,11 @@ func (r *strictly) object(path string, t reflect.Type, depth int) error {
 
 // field is the type of a key of a struct, nil where there is none.
 func (r *strictly) field(path, key string, t reflect.Type) reflect.Type {
-	known := keysOf(t)
+	known, ok := r.keys[t]
+	if !ok {
+		known = keysOf(t)
+		r.keys[t] = known
+	}
 	for i, k := range known {
 		if k == key {
 			return t.Field(i).Type
