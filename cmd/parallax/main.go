@@ -15,6 +15,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/check"
 	"github.com/parallax-run/parallax/internal/cli/doctor"
 	"github.com/parallax-run/parallax/internal/cli/explain"
+	"github.com/parallax-run/parallax/internal/cli/index"
 	"github.com/parallax-run/parallax/internal/cli/initialise"
 	"github.com/parallax-run/parallax/internal/cli/manual"
 	"github.com/parallax-run/parallax/internal/cli/packages"
@@ -41,6 +42,6 @@ func parallax(args []string) int {
 	return program.Main(cli.Program{}, version, args,
 		initialise.NewCmd, run.NewCmd, resume.NewCmd, resume.NewReplayCmd, resume.NewCancelCmd, resume.NewApproveCmd, resume.NewSignalCmd, test.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
 		agents.NewCmd, packages.NewInstallCmd, packages.NewAddCmd, packages.NewRemoveCmd, packages.NewUpgradeCmd, packages.NewOutdatedCmd, packages.NewListCmd,
-		packages.NewVerifyCmd, packages.NewTidyCmd, packages.NewGrantsCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, runs.NewGCCmd, doctor.NewCmd, versioncmd.NewCmd,
+		packages.NewVerifyCmd, packages.NewTidyCmd, packages.NewGrantsCmd, index.NewCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, runs.NewGCCmd, doctor.NewCmd, versioncmd.NewCmd,
 	)
 }

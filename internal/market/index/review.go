@@ -30,8 +30,21 @@ func (r *Repository) Review(previous *Document, now time.Time) []Finding {
 		}
 		e.review(f, was, now)
 	}
+	if previous != nil {
+		r.gone(f, previous)
+	}
 	slices.SortStableFunc(f.list, func(a, b Finding) int { return strings.Compare(a.File, b.File) })
 	return f.list
+}
+
+// gone notes packages that are not there any more.
+func (r *Repository) gone(f *findings, previous *Document) {
+	for _, p := range previous.Packages {
+		if _, ok := r.Entry(p.Name); !ok {
+			f.file, f.lines = Path(p.Name), nil
+			f.remark("", "to take a package down, keep its entry and name it in "+RemovedName, "the package %s is gone", p.Name)
+		}
+	}
 }
 
 // lost notes versions that are gone.

@@ -22,7 +22,8 @@ const (
 )
 
 // decode reads JSON into v, whose type says all that may be there: no unknown keys, none twice, none in another case, no null. What is wrong goes
-// to f, and so do the lines. The text has at most that many bytes. It says whether v can be used.
+// to f, and so do the lines. The text has at most that many bytes. It says whether v
+// can be looked at.
 func (f *findings) decode(text []byte, v any, most int64) bool {
 	before := len(f.list)
 	f.lines = nil
@@ -49,14 +50,11 @@ func (f *findings) decode(text []byte, v any, most int64) bool {
 		f.wrong("", "remove it", "something stands behind the end")
 		return false
 	}
-	if len(f.list) > before {
-		return false
-	}
-	if err := json.Unmarshal(text, v); err != nil {
+	err := json.Unmarshal(text, v)
+	if err != nil && len(f.list) == before {
 		f.wrong("", "", "%s", strings.TrimPrefix(err.Error(), "json: "))
-		return false
 	}
-	return true
+	return err == nil
 }
 
 // malformed notes text that is no JSON.
