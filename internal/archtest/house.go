@@ -77,12 +77,14 @@ var house = []Room{
 	{Path: "internal/enterprise/testcluster", Floor: 4, Only: []string{}, ForTests: true},
 	{Path: testkit, Floor: 4, ForTests: true},
 	{Path: enginetest, Floor: 4, ForTests: true, Tests: []string{"internal/engine", "internal/local", "internal/badger"}},
+	{Path: "internal/origin", Floor: 4, Only: []string{}},
 	{Path: "internal/trace", Floor: 4, Only: []string{"runtime"}, Tests: []string{"builtins", "internal/engine", "internal/local"}},
 
 	{Path: "internal/local", Floor: 5},
 	{Path: "internal/remote", Floor: 5},
 	{Path: "internal/badger", Floor: 5},
 	{Path: "internal/market", Floor: 5},
+	{Path: "internal/provenance", Floor: 5, Only: []string{"internal/origin"}},
 	{Path: "internal/deploy", Floor: 5},
 	{Path: "plugins/host", Floor: 5},
 	{Path: "internal/enterprise/temporal", Floor: 5},
@@ -97,6 +99,7 @@ var house = []Room{
 	{Path: "cmd/first", Floor: 6},
 	{Path: "cmd/parallax", Floor: 8},
 	{Path: "cmd/parallaxd", Floor: 8},
+	{Path: "cmd/parallax-verify", Floor: 8, Only: []string{"internal/origin", "internal/provenance"}, Tests: []string{"internal/cli", "cmd/first"}},
 
 	// What stands beside the house: agents in examples are written as anybody else would write them.
 	{Path: "examples", Floor: top, Only: []string{"plugins/agent"}, Tests: []string{"internal/cli"}},
@@ -124,6 +127,8 @@ var doors = []Door{
 
 	{Module: "github.com/pelletier/go-toml", Rooms: []string{"internal/manifest"}},
 	{Module: "golang.org/x/mod", Rooms: []string{"internal/manifest", "internal/market", "internal/cli"}},
+	{Module: "github.com/sigstore", Rooms: []string{"internal/provenance", testkit}},
+	{Module: "github.com/klauspost/compress", Rooms: []string{"internal/provenance"}},
 	{Module: "github.com/dgraph-io/badger", Rooms: []string{"internal/badger"}},
 
 	{Module: "github.com/spf13", Rooms: []string{"internal/cli", "internal/enterprise/command"}},
@@ -139,6 +144,8 @@ var doors = []Door{
 
 	{Module: "github.com/stretchr/testify", Rooms: []string{testkit, enginetest}, Tests: []string{anywhere}},
 	{Module: "github.com/rogpeppe/go-internal", Rooms: []string{testkit, enginetest}, Tests: []string{anywhere}},
+	{Module: "github.com/getkin/kin-openapi", Rooms: []string{testkit}},
+	{Module: "github.com/google/go-github", Rooms: []string{}, Tests: []string{testkit}},
 	{Module: "go.uber.org/goleak", Rooms: []string{testkit}, Tests: []string{anywhere}},
 	{Module: "pgregory.net/rapid", Rooms: []string{testkit}, Tests: []string{anywhere}},
 }

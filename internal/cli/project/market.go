@@ -79,7 +79,7 @@ func try(ctx context.Context, app *cli.App, dir string, m *manifest.Manifest) er
 	const name = "package"
 	h := host.New(host.Options{
 		LookupEnv: app.LookupEnv, Shim: []string{app.Self, "__shim"}, Version: app.Version,
-		Agents: []host.AgentConfig{{Name: name, Command: market.Command(dir, m), Dir: scratch, Policy: Policy(wants)}},
+		Agents: []host.AgentConfig{{Name: name, Command: market.Command(dir, m), Dir: scratch, Policy: Policy(reading(wants, dir))}},
 	})
 	defer h.Close()
 	_, err = h.Dial(ctx, name)
