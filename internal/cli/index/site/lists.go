@@ -41,7 +41,7 @@ func (s *site) front() *front {
 	f := &front{site: s, Count: plural(len(s.ranked), "package"), Packages: s.ranked[:min(len(s.ranked), s.options.Front)], More: len(s.ranked) > s.options.Front, Data: []datum{}}
 	for _, p := range s.ranked {
 		d := datum{
-			Name: p.Name, Kind: p.Kind, Description: p.Description, Words: slices.Concat([]string{}, p.Keywords, p.Capabilities), Path: p.Path,
+			Name: p.Name, Kind: p.Kind, Description: p.Description, Words: append(append([]string{}, p.Keywords...), p.Capabilities...), Path: p.Path,
 			Marks: []string{}, Stars: p.Stars, Downloads: p.Downloads,
 		}
 		for _, m := range p.Marks {

@@ -69,6 +69,7 @@ type pkg struct {
 	Removed                 *notice   // as a whole
 	Deprecated              *notice   // as a whole
 	Alias                   string    // as which an agent is named, "" where add asks for one
+	Pinned                  string    // "@v1.2.0" where the newest of all is not to be taken
 }
 
 // mark is a short word about a package or a version.
@@ -124,7 +125,9 @@ func (s *site) pkg(p *index.Package) *pkg {
 	for _, at := range slices.Backward(p.Versions) {
 		v.Versions = append(v.Versions, s.version(p, at))
 	}
-	v.Latest = v.latest()
+	if v.Latest = v.latest(); v.Latest != nil && v.Latest != v.newest() {
+		v.Pinned = "@v" + v.Latest.Number
+	}
 	v.marks(p)
 	v.rank = rank(v, p)
 	return v
@@ -155,6 +158,16 @@ func (p *pkg) latest() *version {
 		}
 	}
 	return preview
+}
+
+// newest is the version that who names none is given.
+func (p *pkg) newest() *version {
+	for i := range p.Versions {
+		if semver.Prerelease("v"+p.Versions[i].Number) == "" {
+			return &p.Versions[i]
+		}
+	}
+	return &p.Versions[0]
 }
 
 func (p *pkg) marks(from *index.Package) {
