@@ -56,6 +56,7 @@ var house = []Room{
 	{Path: "plugins/cli", Floor: 3, Only: []string{"plugins/agent", "plugins/process"}},
 	{Path: "plugins/http", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/human", Floor: 2, Only: []string{"plugins/agent"}},
+	{Path: "plugins/mcp", Floor: 3, Only: []string{"plugins/agent", "plugins/process", "runtime"}},
 	{Path: "internal/limiter", Floor: 2, Only: []string{"runtime"}},
 	{Path: "plugins/mock", Floor: 2, Only: []string{"plugins/agent", "runtime"}},
 
@@ -125,13 +126,15 @@ var doors = []Door{
 	{Module: "github.com/anthropics/anthropic-sdk-go", Rooms: []string{"plugins/anthropic"}, Tests: []string{testkit}},
 	{Module: "github.com/coder/acp-go-sdk", Rooms: []string{"plugins/cli"}},
 
+	{Module: "github.com/modelcontextprotocol/go-sdk", Rooms: []string{"plugins/mcp", "internal/cli"}},
+
 	{Module: "go.opentelemetry.io/otel/exporters/otlp", Rooms: []string{"internal/trace"}},
 	{Module: "go.opentelemetry.io/proto/otlp", Rooms: []string{"internal/trace", testkit}, Tests: []string{"cmd/parallax"}},
 
 	{Module: "github.com/pelletier/go-toml", Rooms: []string{"internal/manifest"}},
 	{Module: "golang.org/x/mod", Rooms: []string{"internal/manifest", "internal/market", "internal/cli"}},
 	{Module: "github.com/sigstore", Rooms: []string{"internal/provenance", testkit}},
-	{Module: "github.com/klauspost/compress", Rooms: []string{"internal/provenance"}},
+	{Module: "github.com/klauspost/compress", Rooms: []string{"internal/provenance"}, Tests: []string{"cmd/parallax-verify"}},
 	{Module: "github.com/dgraph-io/badger", Rooms: []string{"internal/badger"}},
 
 	{Module: "github.com/spf13", Rooms: []string{"internal/cli", "internal/enterprise/command"}},

@@ -4,11 +4,11 @@ import (
 	"context"
 	"maps"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 
 	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/origin"
 )
 
 // Content is what a version of a package is, by its files.
@@ -17,6 +17,7 @@ type Content struct {
 	Manifest *manifest.Manifest // paths in its permissions are seen from index.Workspace
 	Hash     string             // h1: over the files of a pattern
 	Assets   map[string]string  // of an agent, by platform: sha256: of the archive that was fetched
+	Origin   origin.Answer      // who built it
 }
 
 // Inspect fetches all files of a version, those for other machines too, and says what they are. It keeps none and runs nothing.
@@ -27,29 +28,32 @@ func (m *Market) Inspect(ctx context.Context, r Ref) (*Content, error) {
 	}
 	defer func() { _ = removeAll(dir) }()
 	alone := *m
-	alone.Cache, alone.Version = &Cache{Dir: dir}, ""
+	alone.Cache, alone.Version, alone.Index = &Cache{Dir: dir}, "", nil
 	o := &obtaining{Market: &alone, ref: r}
 	rel, err := o.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if builds, others := o.builds(rel); len(builds) > 0 || len(others) > 0 {
-		return o.inspectAgent(ctx, rel, builds, others)
+		return o.inspectAgent(ctx, m, rel, builds, others)
 	}
 	if o.stage, err = alone.Cache.stage(); err != nil {
 		return nil, err
 	}
-	mf, _, err := o.source(ctx, rel)
-	if err != nil {
+	c := &Content{Commit: o.commit}
+	if c.Manifest, err = o.source(ctx, rel); err != nil {
 		return nil, err
 	}
-	c := &Content{Commit: o.commit, Manifest: mf}
-	c.Hash, err = hashTree(o.stage.tree())
+	if c.Hash, err = hashTree(o.stage.tree()); err != nil {
+		return nil, err
+	}
+	name, digest := o.archive(rel)
+	c.Origin, err = m.origin(ctx, rel, asset{r, name, digest})
 	return c, err
 }
 
-// inspectAgent fetches the builds of an agent. All of them must say the same of it.
-func (o *obtaining) inspectAgent(ctx context.Context, rel *release, builds map[string]string, others []string) (*Content, error) {
+// inspectAgent fetches the builds of an agent. All of them must say the same of it. Who built them, asks finds out.
+func (o *obtaining) inspectAgent(ctx context.Context, asks *Market, rel *release, builds map[string]string, others []string) (*Content, error) {
 	if len(builds) == 0 {
 		return nil, o.noBuild(builds, others)
 	}
@@ -62,6 +66,13 @@ func (o *obtaining) inspectAgent(ctx context.Context, rel *release, builds map[s
 		}
 		if c.Manifest != nil && !sameAgent(c.Manifest, m) {
 			return nil, wrongf(BadPackage, "tell its author", "the builds of %s do not say the same: %s of %s differs from the others", o.ref, manifest.FileName, name)
+		}
+		built, err := asks.origin(ctx, rel, asset{o.ref, name, rel.sums[name]})
+		if err != nil {
+			return nil, err
+		}
+		if c.Manifest == nil || built.Verdict != origin.Verified { // one that is not verified speaks for all
+			c.Origin = built
 		}
 		c.Manifest, c.Assets[platform] = m, rel.sums[name]
 	}
@@ -94,6 +105,3 @@ func (o *obtaining) builds(rel *release) (builds map[string]string, others []str
 	}
 	return rel.builds(o.ref)
 }
-
-// gitDir is where git may work while a package is staged.
-func (o *obtaining) gitDir() string { return filepath.Join(o.stage.dir, "git") }

@@ -10,6 +10,7 @@ import (
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/market"
 	"github.com/parallax-run/parallax/internal/market/index"
+	"github.com/parallax-run/parallax/internal/origin"
 )
 
 // compare downloads versions that previous does not have, and says where the index is wrong about them.
@@ -69,6 +70,7 @@ func (c *comparing) version(ctx context.Context, e *index.Entry, v index.Version
 	}
 	c.hashes(v, content.Assets)
 	c.permissions(v, content.Manifest)
+	c.identity(v, content.Origin)
 }
 
 // wrong notes where an entry differs from what was published.
@@ -109,6 +111,27 @@ func (c *comparing) permissions(v index.Version, m *manifest.Manifest) {
 	if asks.Empty() != v.Permissions.Empty() || !asks.Empty() && !asks.Equal(v.Permissions) {
 		c.wrong("version %s asks for other permissions than the entry says: %s", v.Version, asks)
 	}
+}
+
+// identity compares who built a version with who the entry says did.
+func (c *comparing) identity(v index.Version, built origin.Answer) {
+	switch {
+	case built.Verdict == origin.Refused:
+		c.wrong("version %s is refused: %s", v.Version, built.Why)
+	case built.Verdict == origin.Verified && v.Identity == "":
+		c.remark("version %s was built by %s, and the entry does not say so", v.Version, built.Identity)
+	case built.Verdict == origin.Verified && built.Identity != v.Identity:
+		c.wrong("version %s was built by %s, and the entry says %s", v.Version, built.Identity, v.Identity)
+	case built.Verdict == origin.None && v.Identity != "":
+		c.wrong("nothing says that version %s was built by %s: %s", v.Version, v.Identity, built.Why)
+	case built.Verdict == origin.Unknown && v.Identity != "":
+		c.remark("it is not checked that version %s was built by %s: %s", v.Version, v.Identity, built.Why)
+	}
+}
+
+// remark notes what is for a person to judge.
+func (c *comparing) remark(format string, args ...any) {
+	c.found = append(c.found, index.Finding{File: index.Path(c.entry.Name), Warning: true, Message: fmt.Sprintf(format, args...)})
 }
 
 func prefixed(version string) string {
