@@ -46,7 +46,7 @@ func apart(t *testing.T, c *enginetest.Case) (*pattern.Loaded, *child.Interprete
 	t.Helper()
 	env := runtime.Environment{Builtins: builtins.All()}
 	x := &child.Interpreter{Start: aside, Env: env}
-	loaded, err := pattern.Load(c.Main(t), env, pattern.Options{Std: stdlib.FS(), Apart: x.Compile, Elsewhere: true})
+	loaded, err := pattern.Load(c.Main(t), env, pattern.Options{Std: stdlib.FS(), Apart: x.Compile, Elsewhere: func(string) bool { return true }})
 	require.NoError(t, err)
 	x.Rest() // each bubble of virtual time has one of its own
 	return loaded, x

@@ -35,7 +35,7 @@ func newGraph(root string, env runtime.Environment, opts Options) *graph {
 		env:      env,
 		cache:    opts.Cache,
 		apart:    opts.Apart,
-		foreign:  opts.Elsewhere,
+		foreign:  opts.Elsewhere != nil && opts.Elsewhere(root),
 		units:    make(map[string]*unit),
 		broken:   make(map[string]*labelError),
 		texts:    make(map[string][]byte),

@@ -35,7 +35,7 @@ type Options struct {
 	// Apart compiles load graphs that have a module from another package, as runtime.Compile does, into programs that run out of this process. Nil
 	// means that all are compiled here.
 	Apart     func(files []*runtime.File, find func(from, label string) string) (*runtime.Program, error)
-	Elsewhere bool // the package itself comes from elsewhere
+	Elsewhere func(root string) bool // says whether the package at root comes from elsewhere itself; nil means that none does
 }
 
 // PathError says that there is no pattern at a path.
