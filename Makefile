@@ -29,7 +29,7 @@ lint = $(call tool,$(1)) golangci-lint $(2) --config $(CURDIR)/.golangci.yml
 # The race detector needs a C compiler; without one the tests still run, and say so.
 CC_FOUND := $(shell command -v $$(go env CC) 2>/dev/null)
 RACE     := $(if $(CC_FOUND),-race)
-TEST     := $(if $(CC_FOUND),CGO_ENABLED=1 )go test $(RACE) -shuffle=on -vet=off -timeout 10m
+TEST     := $(if $(CC_FOUND),CGO_ENABLED=1 )go test $(RACE) -shuffle=on -vet=off -timeout 30m
 
 .DEFAULT_GOAL := help
 .PHONY: help build run demo test quick script golden e2e temporal fuzz soak bench fmt lint arch vet vuln deps gen verify check ci
@@ -126,6 +126,11 @@ deps: ## rewrite cmd/*/depaware.txt and the floors in .golangci.yml from the tre
 gen: ## regenerate code; needs protoc
 	@command -v protoc >/dev/null || { echo "make gen: protoc is not installed; install protobuf-compiler 3.21 or later" >&2; exit 1; }
 	go generate $(PKGS)
+
+.PHONY: github-api
+github-api: ## take GitHub's description of its API anew, as far as tests need it; needs npm and 30 MB from its registry
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && npm pack --silent --pack-destination "$$dir" @octokit/openapi@23.0.2 >/dev/null && \
+		go run ./internal/testkit/github/trim "$$dir"/*.tgz >"$$dir/new" && mv "$$dir/new" internal/testkit/github/description/api.github.com.json
 
 verify: gen ## generated code, go.mod and standalone modules are as they should be
 	@changed=$$(git diff -I '^// .*protoc  *v'); test -z "$$changed" || \

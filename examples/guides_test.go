@@ -2,7 +2,10 @@ package examples_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,13 +17,30 @@ func TestGuidesSayWhatHappens(t *testing.T) {
 	t.Parallel()
 	here, err := os.Getwd()
 	require.NoError(t, err)
-	env := append(environment(), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"), "PARALLAX="+filepath.Dir(here))
+	programs := t.TempDir()
+	require.NoError(t, os.Symlink(pythonWithGRPC(t), filepath.Join(programs, "python3")))
+	env := append(environment(), "PATH="+programs+":"+filepath.Dir(binary)+":"+os.Getenv("PATH"), "PARALLAX="+filepath.Dir(here))
 	for _, name := range []string{"first-pattern.md", "first-agent.md", "testing.md", "keeping-runs.md", "limits.md"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(filepath.Join("..", "docs", "guides", name))
 			require.NoError(t, err)
-			guide.Follow(t, string(text), env)
+			guide.Follow(t, string(text), append(slices.Clip(env), homes(t)...))
 		})
 	}
+}
+
+// homes gives a reader an empty home. What Go and npm have fetched already they find all the same.
+func homes(t *testing.T) []string {
+	t.Helper()
+	home := t.TempDir()
+	env := []string{"HOME=" + home, "XDG_CACHE_HOME=", "XDG_STATE_HOME="}
+	for name, words := range map[string][]string{
+		"GOCACHE": {"go", "env", "GOCACHE"}, "GOMODCACHE": {"go", "env", "GOMODCACHE"}, "npm_config_cache": {"npm", "config", "get", "cache"},
+	} {
+		out, err := exec.CommandContext(t.Context(), words[0], words[1:]...).Output()
+		require.NoError(t, err)
+		env = append(env, name+"="+strings.TrimSpace(string(out)))
+	}
+	return env
 }

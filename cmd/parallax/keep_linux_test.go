@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -61,12 +62,15 @@ const quickWorker = "[agents.worker]\nuse = \"mock\"\nanswer = \"did part 2\"\n"
 
 func TestAnInterruptedRunIsSuspended(t *testing.T) {
 	t.Parallel()
-	for name, signal := range map[string]syscall.Signal{"Ctrl-C": syscall.SIGINT, "SIGTERM": syscall.SIGTERM, "closing terminal": syscall.SIGHUP} {
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP) // or a run would ignore it where these tests do, as under nohup
+	t.Cleanup(func() { signal.Stop(heard) })
+	for name, sig := range map[string]syscall.Signal{"Ctrl-C": syscall.SIGINT, "SIGTERM": syscall.SIGTERM, "closing terminal": syscall.SIGHUP} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir, log := lastingProject(t)
 			cmd, stderr := startKept(t, dir, log)
-			require.NoError(t, cmd.Process.Signal(signal))
+			require.NoError(t, cmd.Process.Signal(sig))
 			_ = cmd.Wait()
 			require.Equal(t, int(cli.Suspended), cmd.ProcessState.ExitCode(), stderr)
 			require.Contains(t, stderr.String(), "run kept is suspended: it was interrupted")

@@ -39,7 +39,14 @@ func (s *siege) killWorker() {
 	s.workers[i] = s.worker()
 }
 
+// spree is how many agents may be killed within a minute: a program that ends five times is left alone for half of one, which is no recovery.
+const spree = 4
+
 func (s *siege) killAgent() {
+	if n := len(s.killed); n >= spree {
+		<-time.After(time.Until(s.killed[n-spree].Add(time.Minute + time.Second)))
+	}
+	s.killed = append(s.killed, time.Now())
 	var pids []int
 	for _, w := range s.workers {
 		pids = append(pids, s.agents(w)...)

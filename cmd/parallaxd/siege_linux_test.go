@@ -42,7 +42,8 @@ type siege struct {
 	log     string // of the agents
 	rng     *rand.Rand
 	workers []*process
-	born    int // processes so far
+	born    int         // processes so far
+	killed  []time.Time // when agents were
 }
 
 // newSiege starts a cluster and so many workers. The seed is printed, and may be given as TORTURE_SEED.

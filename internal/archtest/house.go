@@ -51,9 +51,12 @@ var house = []Room{
 	{Path: "stdlib", Floor: 2, Only: []string{"runtime"}, Pure: true, Tests: []string{"builtins", "internal/pattern", "internal/engine", "internal/local", "internal/cli"}},
 	{Path: "plugins/openai", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/anthropic", Floor: 2, Only: []string{"plugins/agent"}},
-	{Path: "plugins/exec", Floor: 2, Only: []string{"plugins/agent"}},
+	{Path: "plugins/process", Floor: 2, Only: []string{"plugins/agent"}},
+	{Path: "plugins/exec", Floor: 3, Only: []string{"plugins/agent", "plugins/process"}},
+	{Path: "plugins/cli", Floor: 3, Only: []string{"plugins/agent", "plugins/process"}},
 	{Path: "plugins/http", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/human", Floor: 2, Only: []string{"plugins/agent"}},
+	{Path: "plugins/mcp", Floor: 3, Only: []string{"plugins/agent", "plugins/process", "runtime"}},
 	{Path: "internal/limiter", Floor: 2, Only: []string{"runtime"}},
 	{Path: "plugins/mock", Floor: 2, Only: []string{"plugins/agent", "runtime"}},
 
@@ -77,13 +80,15 @@ var house = []Room{
 	{Path: "internal/enterprise/backup", Floor: 4},
 	{Path: "internal/enterprise/testcluster", Floor: 4, Only: []string{}, ForTests: true},
 	{Path: testkit, Floor: 4, ForTests: true},
-	{Path: enginetest, Floor: 4, ForTests: true, Tests: []string{"internal/child", "internal/engine", "internal/local", "internal/badger"}},
+{Path: enginetest, Floor: 4, ForTests: true, Tests: []string{"internal/child", "internal/engine", "internal/local", "internal/badger"}},
+	{Path: "internal/origin", Floor: 4, Only: []string{}},
 	{Path: "internal/trace", Floor: 4, Only: []string{"runtime"}, Tests: []string{"builtins", "internal/engine", "internal/local"}},
 
 	{Path: "internal/local", Floor: 5},
 	{Path: "internal/remote", Floor: 5},
 	{Path: "internal/badger", Floor: 5},
 	{Path: "internal/market", Floor: 5},
+	{Path: "internal/provenance", Floor: 5, Only: []string{"internal/origin"}},
 	{Path: "internal/deploy", Floor: 5},
 	{Path: "plugins/host", Floor: 5},
 	{Path: "internal/enterprise/temporal", Floor: 5},
@@ -98,6 +103,7 @@ var house = []Room{
 	{Path: "cmd/first", Floor: 6},
 	{Path: "cmd/parallax", Floor: 8},
 	{Path: "cmd/parallaxd", Floor: 8},
+	{Path: "cmd/parallax-verify", Floor: 8, Only: []string{"internal/origin", "internal/provenance"}, Tests: []string{"internal/cli", "cmd/first"}},
 
 	// What stands beside the house: agents in examples are written as anybody else would write them.
 	{Path: "examples", Floor: top, Only: []string{"plugins/agent"}, Tests: []string{"internal/cli"}},
@@ -119,12 +125,17 @@ var doors = []Door{
 
 	{Module: "github.com/openai/openai-go", Rooms: []string{"plugins/openai"}, Tests: []string{testkit}},
 	{Module: "github.com/anthropics/anthropic-sdk-go", Rooms: []string{"plugins/anthropic"}, Tests: []string{testkit}},
+	{Module: "github.com/coder/acp-go-sdk", Rooms: []string{"plugins/cli"}},
+
+	{Module: "github.com/modelcontextprotocol/go-sdk", Rooms: []string{"plugins/mcp", "internal/cli"}},
 
 	{Module: "go.opentelemetry.io/otel/exporters/otlp", Rooms: []string{"internal/trace"}},
 	{Module: "go.opentelemetry.io/proto/otlp", Rooms: []string{"internal/trace", testkit}, Tests: []string{"cmd/parallax"}},
 
 	{Module: "github.com/pelletier/go-toml", Rooms: []string{"internal/manifest"}},
 	{Module: "golang.org/x/mod", Rooms: []string{"internal/manifest", "internal/market", "internal/cli"}},
+	{Module: "github.com/sigstore", Rooms: []string{"internal/provenance", testkit}},
+	{Module: "github.com/klauspost/compress", Rooms: []string{"internal/provenance"}, Tests: []string{"cmd/parallax-verify"}},
 	{Module: "github.com/dgraph-io/badger", Rooms: []string{"internal/badger"}},
 
 	{Module: "github.com/spf13", Rooms: []string{"internal/cli", "internal/enterprise/command"}},
@@ -140,6 +151,8 @@ var doors = []Door{
 
 	{Module: "github.com/stretchr/testify", Rooms: []string{testkit, enginetest}, Tests: []string{anywhere}},
 	{Module: "github.com/rogpeppe/go-internal", Rooms: []string{testkit, enginetest}, Tests: []string{anywhere}},
+	{Module: "github.com/getkin/kin-openapi", Rooms: []string{testkit}},
+	{Module: "github.com/google/go-github", Rooms: []string{}, Tests: []string{testkit}},
 	{Module: "go.uber.org/goleak", Rooms: []string{testkit}, Tests: []string{anywhere}},
 	{Module: "pgregory.net/rapid", Rooms: []string{testkit}, Tests: []string{anywhere}},
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/market"
+	"github.com/parallax-run/parallax/internal/market/index"
 	"github.com/parallax-run/parallax/internal/pattern"
 	"github.com/parallax-run/parallax/plugins/host"
 	"github.com/parallax-run/parallax/runtime"
@@ -140,8 +141,11 @@ func ExitOf(err error) Exit {
 	if e, ok := errors.AsType[*market.Error](err); ok {
 		return exitOfPackage(e.Code)
 	}
+	if e, ok := errors.AsType[*index.Error](err); ok {
+		return exitOfIndex(e.Code)
+	}
 	switch {
-	case is[*UsageError](err), is[*runtime.InputError](err), is[*manifest.Error](err), is[*manifest.LimitError](err), is[*pattern.PathError](err), is[*pattern.PackageError](err), is[*manifest.EditError](err), notThere(err):
+	case is[*UsageError](err), is[*runtime.InputError](err), is[*manifest.Error](err), is[*manifest.LimitError](err), is[*pattern.PathError](err), is[*pattern.PackageError](err), is[*manifest.EditError](err), is[index.Problems](err), notThere(err):
 		return Usage
 	case is[*runtime.SourceError](err):
 		return Source
@@ -161,7 +165,17 @@ func exitOfPackage(c market.Code) Exit {
 		return AgentStart
 	case market.Refused:
 		return NeedsPerson
-	case market.Network, market.RateLimited, market.BadSum, market.Moved, market.Unsafe, market.BadPackage, market.NoRoom, market.Changed:
+	case market.Network, market.RateLimited, market.BadSum, market.Moved, market.Unverified, market.Unsafe, market.BadPackage, market.NoRoom, market.Changed, market.Withdrawn:
+		return PatternFailed
+	}
+	return PatternFailed
+}
+
+func exitOfIndex(c index.Code) Exit {
+	switch c {
+	case index.BadKey:
+		return Usage
+	case index.Malformed, index.Newer, index.Unsigned, index.Shrank, index.Older:
 		return PatternFailed
 	}
 	return PatternFailed
@@ -223,6 +237,10 @@ func Explain(dir string, err error) []Failure {
 		return one(Usage, e.Error(), e.Hint)
 	case *market.Error:
 		return one(exitOfPackage(e.Code), e.Message, e.Hint)
+	case *index.Error:
+		return one(exitOfIndex(e.Code), e.Message, e.Hint)
+	case index.Problems:
+		return indexFailures(e)
 	case *pattern.PackageError:
 		return one(Usage, e.Message, e.Hint)
 	case *pattern.SourceError:
@@ -282,7 +300,7 @@ func one(exit Exit, what, hint string) []Failure {
 func root(err error) error {
 	for at := err; at != nil; at = errors.Unwrap(at) {
 		switch at.(type) { //nolint:errorlint // the loop unwraps
-		case *UsageError, *Advised, *SuspendedError, *engine.Diverged, *runtime.InputError, *manifest.LimitError, *manifest.Error, *manifest.EditError, *market.Error, *pattern.PackageError, *pattern.PathError,
+		case *UsageError, *Advised, *SuspendedError, *engine.Diverged, *runtime.InputError, *manifest.LimitError, *manifest.Error, *manifest.EditError, *market.Error, *index.Error, index.Problems, *pattern.PackageError, *pattern.PathError,
 			*pattern.SourceError, *runtime.SourceError, *runtime.Error, *engine.NeedsPerson, *edition.ServerError, *host.StartError, *badger.Full, interface{ Unwrap() []error }:
 			return at
 		}
@@ -409,6 +427,14 @@ func sourceFailures(e *runtime.SourceError) []Failure {
 	var all []Failure
 	for _, f := range e.Findings {
 		all = append(all, Failure{Exit: Source, What: f.String(), Hint: f.Hint})
+	}
+	return all
+}
+
+func indexFailures(list index.Problems) []Failure {
+	var all []Failure
+	for _, f := range list {
+		all = append(all, Failure{Exit: Usage, What: f.String(), Hint: f.Hint})
 	}
 	return all
 }

@@ -23,7 +23,7 @@ import (
 var exampleGoldens embed.FS
 
 // processes are the examples whose agents are programs of their own, of which nothing is recorded.
-var processes = []string{"models", "node-agent", "review", "team"}
+var processes = []string{"models", "review", "team"}
 
 // exampleScripts is what the others need besides their agents.
 var exampleScripts = map[string]Script{

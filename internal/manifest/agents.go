@@ -3,7 +3,6 @@ package manifest
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -18,16 +17,16 @@ var hostKeys = []string{
 const maxCount = 100_000
 
 var (
-	agentName  = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,99}$`)
-	bundleName = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
-	envName    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	agentName  = lazily(`^[a-z0-9][a-z0-9_.-]{0,99}$`)
+	bundleName = lazily(`^[a-z][a-z0-9_-]*$`)
+	envName    = lazily(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
 // agentsOf reads [agents], sorted by name.
 func agentsOf(t *table, dir string) []Agent {
 	var agents []Agent
 	for _, name := range t.sortedKeys() {
-		if !agentName.MatchString(name) {
+		if !agentName().MatchString(name) {
 			t.doc.problem(t.doc.place(t.sub(name)), nameHint(name), "%q cannot be an agent's name: use up to 100 lower-case letters, digits, '-', '_' and '.'", name)
 			continue
 		}
@@ -56,13 +55,13 @@ func later(a, b Pos) Pos {
 // nameHint proposes a name that is allowed.
 func nameHint(name string) string {
 	fixed := strings.Map(func(r rune) rune {
-		if r < 128 && agentName.MatchString("a"+string(r)) {
+		if r < 128 && agentName().MatchString("a"+string(r)) {
 			return r
 		}
 		return '-'
 	}, strings.ToLower(name))
 	fixed = strings.Trim(fixed, "-_.")
-	if !agentName.MatchString(fixed) {
+	if !agentName().MatchString(fixed) {
 		return ""
 	}
 	return fmt.Sprintf("for example [agents.%s]", fixed)
@@ -113,7 +112,7 @@ func agentOf(t *table, name, dir string) numbered {
 	}
 	t.program(&a, dir)
 	t.refuseSecrets(name)
-	if a.Queue = t.text("queue"); a.Queue != "" && !bundleName.MatchString(a.Queue) {
+	if a.Queue = t.text("queue"); a.Queue != "" && !bundleName().MatchString(a.Queue) {
 		t.wrong("queue", `write queue = "gpu", and start the workers that have the agent with --only gpu`, "queue is %q, want lower-case letters, digits, '-' and '_'", a.Queue)
 	}
 	a.Config = t.payload(t.ownedByHost(a.Use))
@@ -146,7 +145,7 @@ func (t *table) program(a *Agent, dir string) {
 		}
 		a.Use, command, given = Plugin, []string{a.Use}, true
 	case strings.HasPrefix(a.Use, "@") && ValidAlias(a.Use[1:]):
-	case a.Use != "" && !bundleName.MatchString(a.Use):
+	case a.Use != "" && !bundleName().MatchString(a.Use):
 		t.wrong("use", `write the name of a bundled agent such as "openai", a path such as "./my-agent", or "plugin"`, "use is %q", a.Use)
 	}
 	if a.Use != Plugin {
@@ -168,7 +167,7 @@ func (t *table) program(a *Agent, dir string) {
 func (t *table) variables(key string) []string {
 	names := t.texts(key)
 	for i, name := range names {
-		if !envName.MatchString(name) {
+		if !envName().MatchString(name) {
 			t.doc.secret(t.sub(key), fmt.Sprintf("write %s = [\"OPENAI_API_KEY\"] and set the variable where parallax runs", key),
 				"%s[%d] is not the name of an environment variable", key, i)
 			return nil

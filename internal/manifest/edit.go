@@ -51,8 +51,8 @@ func SetDependency(name string, text []byte, alias, value string) ([]byte, error
 }
 
 var (
-	anyTable          = regexp.MustCompile(`^\s*\[`)
-	dependenciesTable = regexp.MustCompile(`^\s*\[\s*(dependencies|"dependencies"|'dependencies')\s*\]\s*(#.*)?$`)
+	anyTable          = lazily(`^\s*\[`)
+	dependenciesTable = lazily(`^\s*\[\s*(dependencies|"dependencies"|'dependencies')\s*\]\s*(#.*)?$`)
 )
 
 // setLine changes one line of the table.
@@ -67,9 +67,9 @@ func setLine(text, alias, value string) string {
 	for i, l := range lines {
 		bare := strings.TrimRight(l, "\r\n")
 		switch {
-		case dependenciesTable.MatchString(bare):
+		case dependenciesTable().MatchString(bare):
 			inside, end = true, i
-		case anyTable.MatchString(bare):
+		case anyTable().MatchString(bare):
 			inside = false
 		case inside && key.MatchString(bare): // its comment stays, if it does
 			comment := key.FindStringSubmatch(bare)[3]

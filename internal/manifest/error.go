@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -91,18 +90,18 @@ func (d *document) problem(pos Pos, hint, format string, args ...any) {
 // maxExcerpt is how many characters of a source line are shown.
 const maxExcerpt = 200
 
-var keyAtStart = regexp.MustCompile(`["']?([A-Za-z0-9_.-]+)["']?\s*=\s*`)
+var keyAtStart = lazily(`["']?([A-Za-z0-9_.-]+)["']?\s*=\s*`)
 
 // redact takes out of a source line what may be a secret, and what is too long to show.
 func redact(line string) string {
-	for _, at := range keyAtStart.FindAllStringSubmatchIndex(line, -1) {
+	for _, at := range keyAtStart().FindAllStringSubmatchIndex(line, -1) {
 		key := line[at[2]:at[3]]
 		if secretKey(key[strings.LastIndexByte(key, '.')+1:]) {
 			line = line[:at[1]] + "..."
 			break
 		}
 	}
-	line = secretText.ReplaceAllString(line, "...")
+	line = secretText().ReplaceAllString(line, "...")
 	if runes := []rune(line); len(runes) > maxExcerpt {
 		line = string(runes[:maxExcerpt]) + " ..."
 	}

@@ -32,7 +32,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for i, a := range m.Agents {
-			require.Regexp(t, agentName, a.Name)
+			require.Regexp(t, agentName(), a.Name)
 			require.True(t, i == 0 || m.Agents[i-1].Name < a.Name)
 			require.True(t, json.Valid(a.Config), "%s", a.Config)
 			require.True(t, filepath.IsAbs(a.Dir))

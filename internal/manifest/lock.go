@@ -22,14 +22,14 @@ type Lock struct {
 
 // Locked is one package as it was installed.
 type Locked struct {
-	Source  string
-	Kind    Kind
-	Version string
-	Commit  string            // of the tag, in hex; "" when nobody could say
-	Hash    string            // "h1:..." over the files of a pattern; "" for an agent
-	Assets  map[string]string // of an agent, by platform: "sha256:" and hex
-	Signer  string            // who vouched for where it comes from; "" when nobody did
-	Grants  string            // digest of the permissions that were granted to an agent: "sha256:" and hex
+	Source   string
+	Kind     Kind
+	Version  string
+	Commit   string            // of the tag, in hex; "" when nobody could say
+	Hash     string            // "h1:..." over the files of a pattern; "" for an agent
+	Assets   map[string]string // of an agent, by platform: "sha256:" and hex
+	Identity string            // who built it: the workflow and the tag that it ran at; "" when nobody knows
+	Grants   string            // digest of the permissions that were granted to an agent: "sha256:" and hex
 }
 
 // Package finds a locked package by its source.
@@ -42,9 +42,9 @@ func (l *Lock) Package(source string) (Locked, bool) {
 }
 
 var (
-	commitID  = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
-	treeHash  = regexp.MustCompile(`^h1:[A-Za-z0-9+/]{43}=$`)
-	assetHash = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	commitID  = lazily(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+	treeHash  = lazily(`^h1:[A-Za-z0-9+/]{43}=$`)
+	assetHash = lazily(`^sha256:[0-9a-f]{64}$`)
 )
 
 // LoadLock reads the lock beside a manifest, which is absent when nothing was installed. What is wrong with its text is an *Error.
@@ -102,24 +102,24 @@ func again(err error) error {
 }
 
 func lockedOf(t *table, source string) Locked {
-	t.only("kind", "version", "commit", "hash", "assets", "signer", "grants")
+	t.only("kind", "version", "commit", "hash", "assets", "identity", "grants")
 	p := Locked{
-		Source: source, Kind: Kind(t.text("kind")), Version: t.text("version"), Commit: t.matching("commit", commitID), Hash: t.matching("hash", treeHash),
-		Grants: t.matching("grants", assetHash), Signer: t.text("signer"),
+		Source: source, Kind: Kind(t.text("kind")), Version: t.text("version"), Commit: t.matching("commit", commitID()), Hash: t.matching("hash", treeHash()),
+		Grants: t.matching("grants", assetHash()), Identity: t.text("identity"),
 	}
 	if !ValidVersion(p.Version) {
 		t.wrong("version", "", "version is %q, want one such as v1.2.0", p.Version)
 	}
 	assets := t.table("assets")
 	for _, platform := range assets.sortedKeys() {
-		if !platformOf.MatchString(platform) {
+		if !platformOf().MatchString(platform) {
 			assets.wrong(platform, "", "%q is not os/arch", platform)
 			continue
 		}
 		if p.Assets == nil {
 			p.Assets = make(map[string]string)
 		}
-		p.Assets[platform] = assets.matching(platform, assetHash)
+		p.Assets[platform] = assets.matching(platform, assetHash())
 	}
 	switch {
 	case p.Kind == KindPattern && p.Hash == "":
@@ -148,7 +148,7 @@ func (l *Lock) Text() []byte {
 	for _, p := range slices.SortedFunc(slices.Values(l.Packages), func(a, b Locked) int { return strings.Compare(a.Source, b.Source) }) {
 		fmt.Fprintf(&b, "\n[packages.%q]\n", p.Source)
 		for _, line := range [][2]string{
-			{"kind", string(p.Kind)}, {"version", p.Version}, {"commit", p.Commit}, {"hash", p.Hash}, {"signer", p.Signer}, {"grants", p.Grants},
+			{"kind", string(p.Kind)}, {"version", p.Version}, {"commit", p.Commit}, {"hash", p.Hash}, {"identity", p.Identity}, {"grants", p.Grants},
 		} {
 			if line[1] != "" {
 				fmt.Fprintf(&b, "%s = %q\n", line[0], line[1])

@@ -3,7 +3,6 @@ package manifest
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -58,21 +57,21 @@ type Role struct {
 const StdAlias = "std"
 
 var (
-	aliasName   = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
-	repoName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$`)
-	sourceName  = regexp.MustCompile(`^([a-z0-9-]+\.)+[a-z0-9-]+/[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$`)
-	platformOf  = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+$`)
-	licenseName = regexp.MustCompile(`^[A-Za-z0-9.+() -]{1,100}$`)
+	aliasName   = lazily(`^[a-z][a-z0-9_-]{0,63}$`)
+	repoName    = lazily(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$`)
+	sourceName  = lazily(`^([a-z0-9-]+\.)+[a-z0-9-]+/[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$`)
+	platformOf  = lazily(`^[a-z0-9]+/[a-z0-9]+$`)
+	licenseName = lazily(`^[A-Za-z0-9.+() -]{1,100}$`)
 )
 
 // ValidSource says whether s names a package: host/owner/repo.
-func ValidSource(s string) bool { return sourceName.MatchString(s) && !strings.HasSuffix(s, ".git") }
+func ValidSource(s string) bool { return sourceName().MatchString(s) && !strings.HasSuffix(s, ".git") }
 
 // ValidVersion says whether v is a version of a package: v1.2.0 or v1.2.0-rc.1, written in full.
 func ValidVersion(v string) bool { return semver.IsValid(v) && semver.Canonical(v) == v }
 
 // ValidAlias says whether a package can be called that.
-func ValidAlias(s string) bool { return aliasName.MatchString(s) && s != StdAlias }
+func ValidAlias(s string) bool { return aliasName().MatchString(s) && s != StdAlias }
 
 // Published says what else stands in a manifest whose project is a package, or uses packages.
 type Published struct {
@@ -141,7 +140,7 @@ func packageOf(t *table) Package {
 			t.wrong("", fmt.Sprintf("add %s = \"...\"", key), "[package] does not say its %s", key)
 		}
 	}
-	if p.Name != "" && (!repoName.MatchString(p.Name) || strings.HasSuffix(p.Name, ".git")) {
+	if p.Name != "" && (!repoName().MatchString(p.Name) || strings.HasSuffix(p.Name, ".git")) {
 		t.wrong("name", `write name = "owner/repo", as on its host`, "name is %q, want owner/repo", p.Name)
 	}
 	if p.Kind != "" && p.Kind != KindAgent && p.Kind != KindPattern {
@@ -150,7 +149,7 @@ func packageOf(t *table) Package {
 	if strings.ContainsAny(p.Description, "\r\n") {
 		t.wrong("description", "keep it to one line", "description has several lines")
 	}
-	if p.License != "" && !licenseName.MatchString(p.License) {
+	if p.License != "" && !licenseName().MatchString(p.License) {
 		t.wrong("license", `write its SPDX name: license = "Apache-2.0"`, "license is %q", p.License)
 	}
 	return p
@@ -185,7 +184,7 @@ func programOf(t *table) Program {
 		t.wrong("command", `name a file of the package: command = ["bin/NAME"]`, "command begins with %q, which is outside of the package", c)
 	}
 	for _, platform := range p.Platforms {
-		if !platformOf.MatchString(platform) {
+		if !platformOf().MatchString(platform) {
 			t.wrong("platforms", `write platforms = ["linux/amd64", "darwin/arm64"]`, "platforms has %q, want os/arch", platform)
 		}
 	}
@@ -229,7 +228,7 @@ func dependencyOf(t *table, alias string) (Dependency, bool) {
 func rolesOf(t *table) []Role {
 	var roles []Role
 	for _, name := range t.sortedKeys() {
-		if !agentName.MatchString(name) {
+		if !agentName().MatchString(name) {
 			t.wrong(name, nameHint(name), "%q cannot be the name of a role", name)
 			continue
 		}

@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"bytes"
+	"encoding/json"
 	"math"
 	"path/filepath"
 	"slices"
@@ -76,11 +78,29 @@ func (t *table) grants(key string) []string {
 	list := t.texts(key)
 	for i, grant := range list {
 		name, server, at := strings.Cut(grant, "@")
-		if !envName.MatchString(name) || at && !strings.HasPrefix(server, "https://") && !strings.HasPrefix(server, "http://") {
+		if !envName().MatchString(name) || at && !strings.HasPrefix(server, "https://") && !strings.HasPrefix(server, "http://") {
 			t.doc.secret(t.sub(key), "write the name of an environment variable, or NAME@https://server for one that the agent itself shall not have",
 				"%s[%d] is not the name of an environment variable", key, i)
 			return nil
 		}
 	}
 	return list
+}
+
+// ParsePermissions reads a table of permissions that is written as JSON: as in a manifest, with dir in place of its folder. The error is an *Error,
+// whose problems have no place.
+func ParsePermissions(text []byte, dir string) (*Permissions, error) {
+	doc := &document{name: "permissions", lines: []int{0}}
+	t := &table{doc: doc, path: []string{"permissions"}}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	if err := dec.Decode(&t.m); err != nil {
+		doc.problem(Pos{1, 1}, "", "permissions are not an object of JSON: %s", err)
+		return nil, doc.err()
+	}
+	if n, ok := t.m["memory"].(json.Number); ok {
+		t.m["memory"], _ = n.Int64()
+	}
+	p := permissionsOf(t, dir)
+	return p, doc.err()
 }

@@ -30,7 +30,7 @@ type Rate struct {
 func providersOf(t *table) []Provider {
 	var providers []Provider
 	for _, name := range t.sortedKeys() {
-		if !agentName.MatchString(name) {
+		if !agentName().MatchString(name) {
 			t.doc.problem(t.doc.place(t.sub(name)), "", "%q cannot be a provider's name: use up to 100 lower-case letters, digits, '-', '_' and '.'", name)
 			continue
 		}

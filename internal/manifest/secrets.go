@@ -2,13 +2,12 @@ package manifest
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
 
 // secretText is what tokens of well-known services and private keys look like.
-var secretText = regexp.MustCompile(`\bsk-[A-Za-z0-9_-]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bAKIA[0-9A-Z]{16}\b` +
+var secretText = lazily(`\bsk-[A-Za-z0-9_-]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bAKIA[0-9A-Z]{16}\b` +
 	`|\bxox[abprs]-[A-Za-z0-9-]{10,}|\bAIza[A-Za-z0-9_-]{30,}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bBearer\s+[A-Za-z0-9._~+/-]{16,}`)
 
 // secretWords are names under which people put secrets, as a whole or at the end of a key.
@@ -35,7 +34,7 @@ func (t *table) refuseSecrets(agent string) {
 func (d *document) refuse(path []string, agent, key string, v any) {
 	switch v := v.(type) {
 	case string:
-		if v != "" && (secretKey(key) || secretText.MatchString(v)) {
+		if v != "" && (secretKey(key) || secretText().MatchString(v)) {
 			d.secret(path, secretHint(key, v), "agent %q has a secret in the manifest: %s", agent, key)
 		}
 	case []any:
@@ -53,7 +52,7 @@ func (d *document) refuse(path []string, agent, key string, v any) {
 	}
 }
 
-var reference = regexp.MustCompile(`^(?:\$\{?|env:)([A-Za-z_][A-Za-z0-9_]*)\}?$`)
+var reference = lazily(`^(?:\$\{?|env:)([A-Za-z_][A-Za-z0-9_]*)\}?$`)
 
 // secretHint says how to name the secret instead.
 func secretHint(key, v string) string {
@@ -63,10 +62,10 @@ func secretHint(key, v string) string {
 		}
 		return r
 	}, strings.ToUpper(key))
-	if m := reference.FindStringSubmatch(v); m != nil {
+	if m := reference().FindStringSubmatch(v); m != nil {
 		name = m[1]
 	}
-	if !envName.MatchString(name) {
+	if !envName().MatchString(name) {
 		name = "API_KEY"
 	}
 	return fmt.Sprintf("put it into an environment variable and name that: secrets = [%q]", name)

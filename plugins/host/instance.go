@@ -181,6 +181,9 @@ func (i *instance) failed(err error) *StartError {
 	if i.runner != nil && i.runner.refused != nil {
 		e.Cause = i.runner.refused
 		e.Problem, e.Hint = i.scrub.clean(i.runner.refused.Error()), "parallax doctor says what this machine gives"
+		if i.runner.cmd.Process != nil && i.runner.byItself() {
+			e.Problem, e.Stderr = fmt.Sprintf("%s (%s)", e.Problem, i.runner.state), i.lastWords()
+		}
 		return e
 	}
 	if i.runner == nil || i.runner.cmd.Process == nil {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/screen"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/market"
+	"github.com/parallax-run/parallax/internal/origin"
 )
 
 // consenter asks a person what an agent may do.
@@ -62,16 +64,29 @@ func asking(a market.Ask, more []string) string {
 		fmt.Fprintf(&b, "%s %s asks for more than it was granted:\n", a.Source, a.Version)
 		for _, m := range more {
 			kind, item, _ := strings.Cut(m, " ")
-			fmt.Fprintf(&b, "  + %-9s %s\n", word(kind), item)
+			fmt.Fprintf(&b, "  + %-9s %s\n", word(kind), clean(item))
 		}
 		b.WriteString("in all:\n")
 	default:
 		fmt.Fprintf(&b, "%s %s asks for\n", a.Source, a.Version)
 	}
+	fmt.Fprintf(&b, "    %-9s %s\n", "built by", builder(a))
 	for _, line := range lines(a.Wants) {
 		fmt.Fprintf(&b, "    %-9s %s\n", line[0], line[1])
 	}
 	return b.String()
+}
+
+// builder is who built what asks, as far as it is known.
+func builder(a market.Ask) string {
+	switch a.Origin {
+	case origin.Verified:
+		return clean(a.Builder)
+	case origin.None:
+		return "nobody says"
+	case origin.Unknown, origin.Refused:
+	}
+	return "somebody: it was not checked"
 }
 
 // word is a kind of permission as people call it.
@@ -92,7 +107,7 @@ func lines(p *manifest.Permissions) [][2]string {
 		items []string
 	}{{"net", p.Net}, {"secrets", p.Secrets}, {"read", p.Read}, {"write", p.Write}, {"exec", p.Exec}} {
 		if len(l.items) > 0 {
-			all = append(all, [2]string{word(l.kind), strings.Join(l.items, ", ")})
+			all = append(all, [2]string{word(l.kind), clean(strings.Join(l.items, ", "))})
 		}
 	}
 	if p.Memory > 0 {
@@ -102,4 +117,14 @@ func lines(p *manifest.Permissions) [][2]string {
 		all = append(all, [2]string{"sandbox", p.Sandbox + " at least"})
 	}
 	return all
+}
+
+// clean is a text of somebody else without what could move a cursor, or show another text than it is.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }

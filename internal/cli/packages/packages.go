@@ -1,4 +1,5 @@
-// Package packages is the commands that install what others published: install, add, remove, list, verify, tidy, outdated and upgrade.
+// Package packages is the commands that install what others published: install, add, remove, list, verify, tidy, outdated and upgrade; and grants, which is
+// about what their agents may do.
 package packages
 
 import (
@@ -17,12 +18,14 @@ import (
 
 // options are what all commands that install have.
 type options struct {
-	app *cli.App
-	yes bool
+	app      *cli.App
+	yes      bool
+	verified bool // wanted of all packages
 }
 
 func (o *options) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "grant what agents ask for without asking; it is shown all the same")
+	cmd.Flags().BoolVar(&o.verified, "require-verified", false, "refuse packages unless it is verified that their own repository built them")
 }
 
 // market makes what installs.
@@ -32,6 +35,7 @@ func (o *options) market() (*market.Market, error) {
 		return nil, err
 	}
 	m.Consent = consenter{o.app, o.yes}.ask
+	m.RequireVerified = m.RequireVerified || o.verified
 	return m, nil
 }
 
@@ -42,6 +46,15 @@ func (o *options) here() (*manifest.Manifest, error) {
 		err = cli.Usagef("run parallax init, or write one", "there is no %s in this directory or above", manifest.FileName)
 	}
 	return m, err
+}
+
+// found finds the packages of the project, without a network.
+func (o *options) found() (*market.Packages, error) {
+	m, lock, cache, err := locked(o.app)
+	if err != nil {
+		return nil, err
+	}
+	return &market.Packages{Cache: cache, Manifest: m, Lock: lock, Platform: project.Platform()}, nil // without notes: malware is listed too
 }
 
 // sync brings lock and cache in line with the manifest, after edits of it, and tells what changed.

@@ -2,13 +2,13 @@ package plugin
 
 import (
 	"bytes"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,65 +16,81 @@ import (
 	"github.com/parallax-run/parallax/internal/cli"
 )
 
-//go:embed template
-var template embed.FS
-
 // sdkModule is the module of the SDK for agents.
 const sdkModule = "github.com/parallax-run/parallax/plugins/agent"
 
 // newOptions are what the command line says.
 type newOptions struct {
-	app  *cli.App
-	name string
-	dir  string // "" is one of the agent's name
-	sdk  string // directory of the SDK, or ""
+	app   *cli.App
+	name  string
+	lang  string
+	owner string
+	dir   string // "" is one of the agent's name
+	sdk   string // directory of the SDK, or ""
 }
 
 func newCmd(app *cli.App) *cobra.Command {
 	o := &newOptions{app: app}
 	cmd := &cobra.Command{
 		Use:   "new NAME",
-		Short: "Start an agent in Go",
-		Long: `Write an agent in Go that builds, passes its test and the conformance suite: main.go, a test, go.mod, a README and a
-project to try it with. No file that is there is changed. go mod tidy then fetches the released SDK; with a parallax that you
-built from a checkout, give that one with --sdk.`,
-		Example: "  parallax plugin new words && cd words && go mod tidy && go build -o bin/words .\n  parallax plugin new words --sdk ~/src/parallax/plugins/agent && cd words && go build -o bin/words .",
-		Args:    cli.Args(1, 1, "the name of one agent"),
+		Short: "Start an agent in Go, Node or Python",
+		Long: `Write an agent that works at once, passes its test and the conformance suite, and can be published: the program, a test, parallax.toml,
+a README, a workflow that makes releases, and a project to try it with. No file that is there is changed.
+
+In Go, go mod tidy fetches the released SDK; with a parallax that you built from a checkout, give that one with --sdk. In Node and Python
+the SDK is one file of the agent.`,
+		Example: "  parallax plugin new words && cd words && go mod tidy && go build && parallax plugin test\n" +
+			"  parallax plugin new words --lang node && cd words && npm ci && parallax plugin test\n" +
+			"  parallax plugin new words --sdk ~/src/parallax/plugins/agent",
+		Args: cli.Args(1, 1, "the name of one agent"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.name = args[0]
 			return o.run()
 		},
 	}
-	cmd.Flags().StringVar(&o.dir, "dir", "", "`DIRECTORY` to write to, instead of one of the agent's name")
-	cmd.Flags().StringVar(&o.sdk, "sdk", "", "`DIRECTORY` of the SDK's source, to build against it instead of a release")
+	f := cmd.Flags()
+	f.StringVar(&o.lang, "lang", "go", "`LANGUAGE` to write it in: "+strings.Join(languageNames(), ", "))
+	f.StringVar(&o.owner, "owner", "OWNER", "`NAME` on GitHub under which it will be published")
+	f.StringVar(&o.dir, "dir", "", "`DIRECTORY` to write to, instead of one of the agent's name")
+	f.StringVar(&o.sdk, "sdk", "", "`DIRECTORY` of the Go SDK's source, to build against it instead of a release")
 	return cmd
 }
 
+var (
+	newName  = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
+	newOwner = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}$`)
+)
+
 func (o *newOptions) run() error {
-	if !regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`).MatchString(o.name) {
+	lang, known := languageNamed(o.lang)
+	switch {
+	case !newName.MatchString(o.name):
 		return cli.Usagef("use lower-case letters, digits and '-', such as word-counter", "%q cannot be an agent's name", o.name)
+	case !known:
+		return cli.Usagef("there are "+strings.Join(languageNames(), ", ")+"; docs/guides/first-agent.md tells what any other has to do", "there is no template in %q", o.lang)
+	case o.sdk != "" && lang.name != "go":
+		return cli.Usagef("leave it out: the SDK is a file of the agent", "--sdk is for agents in Go")
+	case !newOwner.MatchString(o.owner):
+		return cli.Usagef("write the name of your account or organisation on GitHub", "%q cannot be an owner", o.owner)
 	}
 	dir := o.dir
 	if dir == "" {
 		dir = o.name
 	}
 	dir = o.absolute(dir)
-	mod, sum, err := o.module()
+	files, err := lang.files(o.name, o.owner)
 	if err != nil {
 		return err
 	}
-	files, err := o.files()
-	if err != nil {
-		return err
-	}
-	files["go.mod"] = mod
-	if sum != nil {
-		files["go.sum"] = sum
+	if lang.name == "go" {
+		if err := o.module(files); err != nil {
+			return err
+		}
 	}
 	if err := write(o.app, dir, files); err != nil {
 		return err
 	}
-	return o.next(dir)
+	return o.next(lang, dir)
 }
 
 func (o *newOptions) absolute(path string) string {
@@ -84,46 +100,26 @@ func (o *newOptions) absolute(path string) string {
 	return filepath.Join(o.app.Dir, path)
 }
 
-// files are those of the template, by name.
-func (o *newOptions) files() (map[string][]byte, error) {
-	files := make(map[string][]byte)
-	err := fs.WalkDir(template, "template", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		text, err := template.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		name := strings.TrimSuffix(strings.TrimPrefix(path, "template/"), ".tmpl")
-		if name == "gitignore" {
-			name = ".gitignore"
-		}
-		files[name] = bytes.ReplaceAll(text, []byte("NAME"), []byte(o.name))
-		return nil
-	})
-	return files, err
-}
-
-// module writes go.mod. Built against the SDK's source, the agent needs what the SDK needs, and nothing has to be fetched
+// module adds go.mod. Built against the SDK's source, the agent needs what the SDK needs, and nothing has to be fetched
 // that the SDK has not fetched already.
-func (o *newOptions) module() (mod, sum []byte, err error) {
+func (o *newOptions) module(files map[string][]byte) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "module %s\n\ngo 1.26.0\n", o.name)
 	if o.sdk == "" {
-		return b.Bytes(), nil, nil
+		files["go.mod"] = b.Bytes()
+		return nil
 	}
 	sdk := o.absolute(o.sdk)
 	text, err := os.ReadFile(filepath.Join(sdk, "go.mod"))
 	if err != nil || !bytes.HasPrefix(text, []byte("module "+sdkModule+"\n")) {
-		return nil, nil, cli.Usagef("give the directory plugins/agent of the parallax source", "--sdk: %s is not the SDK", o.sdk)
+		return cli.Usagef("give the directory plugins/agent of the parallax source", "--sdk: %s is not the SDK", o.sdk)
 	}
 	fmt.Fprintf(&b, "\nrequire %s v0.0.0\n%s\nreplace %s => %s\n", sdkModule, requires(text), sdkModule, quoted(sdk))
-	sum, err = os.ReadFile(filepath.Join(sdk, "go.sum"))
-	if err != nil {
-		return nil, nil, fmt.Errorf("read the SDK's go.sum: %w", err)
+	files["go.mod"] = b.Bytes()
+	if files["go.sum"], err = os.ReadFile(filepath.Join(sdk, "go.sum")); err != nil {
+		return fmt.Errorf("read the SDK's go.sum: %w", err)
 	}
-	return b.Bytes(), sum, nil
+	return nil
 }
 
 // requires takes the blocks of requirements out of a go.mod, all marked as indirect.
@@ -164,22 +160,26 @@ func write(app *cli.App, dir string, files map[string][]byte) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return cli.Usagef("choose another directory with --dir", "cannot make the directory: %v", err)
 	}
-	for _, name := range []string{"go.mod", "go.sum", "main.go", "main_test.go", "parallax.toml", "try.star", "README.md", ".gitignore"} {
-		text, ok := files[name]
-		if !ok {
-			continue
-		}
-		if err := create(filepath.Join(dir, name), text); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := create(path, files[name]); err != nil {
 			return err
 		}
-		fmt.Fprintf(app.Err, "wrote %s\n", cli.Short(app.Dir, filepath.Join(dir, name)))
+		fmt.Fprintf(app.Err, "wrote %s\n", cli.Short(app.Dir, path))
 	}
 	return nil
 }
 
-// create writes a file that must not be there.
+// create writes a file that must not be there. Scripts can be run.
 func create(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("write the agent: %w", err)
+	}
+	mode := os.FileMode(0o644)
+	if filepath.Ext(path) == ".sh" {
+		mode = 0o755
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return fmt.Errorf("write the agent: %w", err)
 	}
@@ -187,12 +187,15 @@ func create(path string, text []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-func (o *newOptions) next(dir string) error {
-	fetch := ""
-	if o.sdk == "" {
-		fetch = "go mod tidy && "
+func (o *newOptions) next(lang language, dir string) error {
+	steps := []string{"cd " + cli.Short(o.app.Dir, dir)}
+	if lang.name == "go" && o.sdk == "" {
+		steps = append(steps, "go mod tidy")
 	}
-	_, err := fmt.Fprintf(o.app.Err, "\nnow: cd %s && %sgo build -o bin/%s . && parallax plugin test bin/%s && parallax run\n",
-		cli.Short(o.app.Dir, dir), fetch, o.name, o.name)
+	if lang.prepare != "" {
+		steps = append(steps, lang.prepare)
+	}
+	steps = append(steps, "parallax plugin test", "parallax run try")
+	_, err := fmt.Fprintf(o.app.Err, "\nnow: %s\n", strings.Join(steps, " && "))
 	return err
 }

@@ -12,6 +12,6 @@ func NewCmd(app *cli.App) *cobra.Command {
 	return cli.Group(&cobra.Command{
 		Use:     "plugin",
 		Short:   "Write and test agents",
-		Example: "  parallax plugin new words\n  parallax plugin test ./bin/words",
+		Example: "  parallax plugin new words --lang python\n  parallax plugin test",
 	}, newCmd(app), testCmd(app))
 }

@@ -3,14 +3,20 @@ package plugin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/market"
 	"github.com/parallax-run/parallax/plugins/host/conform"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -31,12 +37,12 @@ type testOptions struct {
 func testCmd(app *cli.App) *cobra.Command {
 	o := &testOptions{app: app}
 	cmd := &cobra.Command{
-		Use:   "test BINARY [ARG...]",
+		Use:   "test [BINARY [ARG...]]",
 		Short: "Check that a program is a good agent",
-		Long: `Start an agent, in any language, and check that it keeps the protocol, also when it is treated badly. Flags of
-parallax stand before BINARY. A check that fails ends with exit code 1.`,
-		Example: "  parallax plugin test ./bin/words\n  parallax plugin test --config '{\"model\": \"m\"}' --secret API_KEY node agent.js",
-		Args:    cli.Args(1, -1, "a program"),
+		Long: `Start an agent, in any language, and check that it keeps the protocol, also when it is treated badly. Without BINARY, or with a
+directory, it is the one whose parallax.toml has a table [agent]. Flags of parallax stand before BINARY. A check that fails ends with exit code 1.`,
+		Example: "  parallax plugin test\n  parallax plugin test ./bin/words\n  parallax plugin test --config '{\"model\": \"m\"}' --secret API_KEY node agent.js",
+		Args:    cli.Args(0, -1, ""),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.argv = args
 			return o.run(cmd.Context())
@@ -63,12 +69,12 @@ func (o *testOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	argv := append([]string{}, o.argv...)
-	if strings.ContainsAny(argv[0], `/\`) && !filepath.IsAbs(argv[0]) {
-		argv[0] = filepath.Join(o.app.Dir, argv[0])
+	argv, dir, err := o.program()
+	if err != nil {
+		return err
 	}
 	r := conform.Run(ctx, conform.Options{
-		Argv: argv, Dir: o.app.Dir, Config: config, Input: input, Task: o.task, Secrets: o.secrets, Env: o.env, Timeout: o.timeout,
+		Argv: argv, Dir: dir, Config: config, Input: input, Task: o.task, Secrets: o.secrets, Env: o.env, Timeout: o.timeout,
 	})
 	if ctx.Err() != nil {
 		return runtime.ErrCancelled()
@@ -80,6 +86,43 @@ func (o *testOptions) run(ctx context.Context) error {
 		return &cli.Told{Code: cli.PatternFailed}
 	}
 	return nil
+}
+
+// program gives what starts the agent, and where it works: what the command line names, or the package in a directory.
+func (o *testOptions) program() (argv []string, dir string, err error) {
+	dir = o.app.Dir
+	switch len(o.argv) {
+	case 0:
+		return packaged(o.app, dir)
+	case 1:
+		named := o.argv[0]
+		if !filepath.IsAbs(named) {
+			named = filepath.Join(dir, named)
+		}
+		if info, err := os.Stat(named); err == nil && info.IsDir() {
+			return packaged(o.app, named)
+		}
+	}
+	argv = slices.Clone(o.argv)
+	if strings.ContainsAny(argv[0], `/\`) && !filepath.IsAbs(argv[0]) {
+		argv[0] = filepath.Join(dir, argv[0])
+	}
+	return argv, dir, nil
+}
+
+// packaged gives what starts the agent of the package in dir.
+func packaged(app *cli.App, dir string) ([]string, string, error) {
+	m, err := manifest.Load(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", cli.Usagef("parallax plugin test ./bin/my-agent", "parallax plugin test needs a program, or a %s that is an agent's", manifest.FileName)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if len(m.Program.Command) == 0 {
+		return nil, "", cli.Usagef("parallax plugin test ./bin/my-agent", "%s has no table [agent], so it does not say which program to test", cli.Short(app.Dir, m.Path))
+	}
+	return market.Command(dir, m), dir, nil
 }
 
 // document checks that a flag is a JSON object; nil when it is not given.
@@ -123,7 +166,7 @@ func (o *testOptions) print(r conform.Report) error {
 	}
 	who := strings.TrimSpace(r.Name + " " + r.Version)
 	if who == "" {
-		who = filepath.Base(o.argv[0])
+		who = filepath.Base(slices.Concat(o.argv, []string{"."})[0])
 	}
 	checks := "checks"
 	if len(r.Checks) == 1 {

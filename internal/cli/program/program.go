@@ -12,11 +12,13 @@ import (
 	"github.com/parallax-run/parallax/internal/pattern/patterntest"
 	"github.com/parallax-run/parallax/plugins/agent"
 	"github.com/parallax-run/parallax/plugins/anthropic"
+	cliagent "github.com/parallax-run/parallax/plugins/cli"
 	execagent "github.com/parallax-run/parallax/plugins/exec"
 	"github.com/parallax-run/parallax/plugins/host"
 	"github.com/parallax-run/parallax/plugins/host/sandbox/egress"
 	httpagent "github.com/parallax-run/parallax/plugins/http"
 	"github.com/parallax-run/parallax/plugins/human"
+	"github.com/parallax-run/parallax/plugins/mcp"
 	"github.com/parallax-run/parallax/plugins/mock"
 	"github.com/parallax-run/parallax/plugins/openai"
 	"github.com/parallax-run/parallax/runtime"
@@ -69,9 +71,11 @@ func bundled() map[string]cli.Bundled {
 	of := func(define func() agent.Definition) func() { return func() { agent.ServeDefinition(define()) } }
 	return map[string]cli.Bundled{
 		"anthropic": {Serve: of(anthropic.Agent), Secrets: anthropic.Secrets, Gateway: gateway(anthropic.Secrets, anthropic.Server, "X-Api-Key", "")},
-		"exec":      {Serve: of(execagent.Agent)},
+		"cli":       {Serve: of(cliagent.Agent), Command: cliagent.Command},
+		"exec":      {Serve: of(execagent.Agent), Command: execagent.Command},
 		"http":      {Serve: of(httpagent.Agent), Secrets: httpagent.Secrets},
 		"human":     {Serve: of(human.Agent)},
+		"mcp":       {Serve: of(mcp.Agent), Command: mcp.Command, Secrets: mcp.Secrets, Gateway: way("url", mcp.Server)},
 		"openai":    {Serve: of(openai.Agent), Secrets: openai.Secrets, Gateway: gateway(openai.Secrets, openai.Server, "Authorization", "Bearer ")},
 	}
 }
@@ -81,6 +85,17 @@ func gateway(secrets func(json.RawMessage) []string, server func(json.RawMessage
 	return func(config json.RawMessage) host.Gateway {
 		g := egress.Gateway{Secret: secrets(config)[0], Target: server(config), Header: header, Prefix: prefix}
 		return host.Gateway{Gateway: g, Setting: "base_url"}
+	}
+}
+
+// way is the way of an agent to the server that its settings name under a key. A secret in its first header stays with the gateway.
+func way(setting string, server func(json.RawMessage) (url, secret, header string)) func(json.RawMessage) host.Gateway {
+	return func(config json.RawMessage) host.Gateway {
+		url, secret, header := server(config)
+		if secret == "" {
+			secret = "SERVER"
+		}
+		return host.Gateway{Gateway: egress.Gateway{Secret: secret, Target: url, Header: header}, Setting: setting}
 	}
 }
 

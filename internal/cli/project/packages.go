@@ -67,7 +67,7 @@ func packagesOf(app *cli.App, m *manifest.Manifest) (*market.Packages, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &market.Packages{Cache: cache, Manifest: m, Lock: lock, Platform: Platform()}, nil
+	return found(app, cache, m, lock), nil
 }
 
 // installed makes agents of packages programs with the permissions that were granted. One that is not installed becomes absent, with the reason.
@@ -103,6 +103,7 @@ func fromPackage(app *cli.App, packages *market.Packages, a *manifest.Agent, ali
 	if a.Permissions == nil {
 		a.Permissions = found.Permissions
 	}
+	a.Permissions = reading(a.Permissions, found.Dir)
 	for _, grant := range a.Permissions.Secrets {
 		name, _, _ := strings.Cut(grant, "@")
 		if _, set := app.LookupEnv(name); set && !slices.Contains(a.Secrets, name) {
@@ -110,6 +111,13 @@ func fromPackage(app *cli.App, packages *market.Packages, a *manifest.Agent, ali
 		}
 	}
 	return nil
+}
+
+// reading gives permissions with which a package's program reads its own files too: modules, data.
+func reading(p *manifest.Permissions, dir string) *manifest.Permissions {
+	c := *p
+	c.Read = append(slices.Clip(c.Read), dir)
+	return &c
 }
 
 // whyAbsent is what a person is told of an agent that cannot be had.

@@ -64,6 +64,7 @@ that is under way could go on with it. --from ADDRESS begins a new kept run that
 	f.StringVar(&o.Events, "events", "", "write every event as a line of JSON to `FILE`, - being standard output")
 	f.BoolVar(&o.JSON, "json", false, "print one line of JSON")
 	f.BoolVarP(&o.Quiet, "quiet", "q", false, "show only the result, and errors")
+	o.Allow.Flags(f)
 	o.Keep.Flags(f)
 	o.Keep.WritingFlags(f)
 	return cmd
@@ -71,7 +72,7 @@ that is under way could go on with it. --from ADDRESS begins a new kept run that
 
 // fits refuses flags about a new run where there is none.
 func (o *replay) fits(f *pflag.FlagSet) error {
-	for _, name := range []string{"id", "agents", "wait", "timeout", "durability"} {
+	for _, name := range append([]string{"id", "agents", "wait", "timeout", "durability"}, run.AllowFlags()...) {
 		if o.from == "" && f.Changed(name) {
 			return cli.Usagef("add --from ADDRESS, or leave out --"+name, "--%s is about the new run that --from begins", name)
 		}

@@ -66,6 +66,7 @@ The beginning of an id is enough where it is clear which run is meant.`,
 		}
 		return nil
 	}
+	o.Allow.Flags(f)
 	o.Keep.Flags(f)
 	o.Keep.WritingFlags(f)
 	return cmd

@@ -29,6 +29,11 @@ func (a *Allow) Flags(f *pflag.FlagSet) {
 	f.Lookup("allow-exec").NoOptDefVal = "*"
 }
 
+// AllowFlags are their names.
+func AllowFlags() []string {
+	return []string{"allow-net", "allow-read", "allow-write", "allow-exec", "allow-secret", "allow-all"}
+}
+
 // widen grants it to agents, seen from a directory.
 func (a *Allow) widen(agents []host.AgentConfig, dir string) {
 	grants := a.Grants

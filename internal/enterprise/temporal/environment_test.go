@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/internal/enginetest"
@@ -45,7 +46,8 @@ func inEnvironment(t *testing.T, c *enginetest.Case, cast *enginetest.Cast) engi
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "r", TaskQueue: "q"})
 	env.SetDataConverter(temporal.Converter(blobs))
-	env.SetTestTimeout(20 * time.Second)
+	env.SetTestTimeout(time.Minute)
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute}) // the race detector makes slices long on a busy machine
 	ctx, stop := context.WithCancel(t.Context())
 	acted := make(chan struct{}, 100)
 	temporal.Register(env, temporal.WorkerConfig{Patterns: p, Agents: cast, Emit: func(e runtime.Event) {

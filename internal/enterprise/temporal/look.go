@@ -3,11 +3,13 @@ package temporal
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 )
@@ -60,8 +62,12 @@ func (c *Client) Started(ctx context.Context, id string) (Start, error) {
 
 // Served says whether any worker has asked for runs of the queue in the last minutes.
 func (c *Client) Served(ctx context.Context) (bool, error) {
+	return c.polled(ctx, c.queue(), enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+}
+
+func (c *Client) polled(ctx context.Context, queue string, kind enumspb.TaskQueueType) (bool, error) {
 	d, err := c.Temporal.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
-		Namespace: c.Namespace, TaskQueue: &taskqueuepb.TaskQueue{Name: c.queue()}, TaskQueueType: enumspb.TASK_QUEUE_TYPE_WORKFLOW,
+		Namespace: c.Namespace, TaskQueue: &taskqueuepb.TaskQueue{Name: queue}, TaskQueueType: kind,
 	})
 	return len(d.GetPollers()) > 0, err
 }
@@ -72,8 +78,11 @@ const heldUp = 3
 // HeldUp says why workers cannot go on with a run, or "" when they can. Of what holds it up it gives what was found first.
 func (c *Client) HeldUp(ctx context.Context, id string) (string, error) {
 	d, err := c.Temporal.DescribeWorkflowExecution(ctx, id, "")
-	if err != nil || d.GetPendingWorkflowTask().GetAttempt() < heldUp {
+	if err != nil {
 		return "", err
+	}
+	if d.GetPendingWorkflowTask().GetAttempt() < heldUp {
+		return c.unserved(ctx, d.GetExecutionConfig().GetTaskQueue().GetName(), d.GetPendingActivities())
 	}
 	last, err := c.Temporal.WorkflowService().GetWorkflowExecutionHistoryReverse(ctx, &workflowservice.GetWorkflowExecutionHistoryReverseRequest{
 		Namespace: c.Namespace, Execution: d.GetWorkflowExecutionInfo().GetExecution(), MaximumPageSize: 20,
@@ -84,6 +93,23 @@ func (c *Client) HeldUp(ctx context.Context, id string) (string, error) {
 		}
 	}
 	return "", err
+}
+
+// unserved says which of the queues beside that of a run, in which its calls wait, no worker serves, or "".
+func (c *Client) unserved(ctx context.Context, own string, calls []*workflowpb.PendingActivityInfo) (string, error) {
+	looked := make(map[string]bool)
+	for _, call := range calls {
+		queue := call.GetActivityOptions().GetTaskQueue().GetName()
+		agents, named := strings.CutPrefix(queue, QueueOf(own, ""))
+		if call.GetState() != enumspb.PENDING_ACTIVITY_STATE_SCHEDULED || !named || looked[queue] {
+			continue
+		}
+		looked[queue] = true
+		if served, err := c.polled(ctx, queue, enumspb.TASK_QUEUE_TYPE_ACTIVITY); err != nil || !served {
+			return fmt.Sprintf("an agent is to be asked that no worker has: parallaxd worker --queue %s --only %s", own, agents), err
+		}
+	}
+	return "", nil
 }
 
 // Tagged says whether the namespace has the search attributes that Prepare makes.

@@ -1,6 +1,6 @@
-// Package github is a server that behaves like GitHub where packages are concerned: real git repositories, cloned and listed through
-// `git http-backend`, archives of commits, releases with their files at the addresses that GitHub has, and the few endpoints of the REST API
-// that private repositories need. It can be told to fail.
+// Package github is a server that behaves like GitHub where packages are concerned: real git repositories, cloned, listed and pushed to through
+// `git http-backend`, archives of commits, releases with their files at the addresses that GitHub has, and the part of the REST API by which
+// one publishes. Each request and answer of the API is checked against GitHub's own description of it. The server can be told to fail.
 package github
 
 import (
@@ -8,18 +8,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,13 +28,37 @@ type Server struct {
 	dir   string // of the repositories: OWNER/REPO.git
 	git   string
 	http  *httptest.Server
-	Token string // that private repositories want
+	Token string // of somebody who may read all private repositories, and nothing else
 
 	mu       sync.Mutex
-	releases map[string]map[string][]byte // files, by owner/repo@tag
-	private  map[string]bool
+	repos    map[string]*repository // by owner/repo
+	users    map[string]*user       // by token
+	members  map[string][]string    // logins that may push, by owner
+	next     int64                  // number of a release, an asset, a pull request
 	asked    []string
+	problems []string
+	used     map[string]int // requests of the API, by token
+	limit    int            // of them; zero means GitHub's
+	breaks   int            // uploads that are still to break
 	fail     func(w http.ResponseWriter, r *http.Request) bool
+	gitLock  sync.Mutex // around what changes a repository
+}
+
+// user is somebody who has a token.
+type user struct {
+	login   string
+	scopes  []string
+	readAll bool
+}
+
+// repository is what there is besides git's own.
+type repository struct {
+	private      bool
+	parent       string // that it was forked from, or ""
+	releases     []*release
+	pulls        []*pull
+	stars        map[string]bool // by login
+	attestations map[string][]any
 }
 
 // Start begins to serve repositories that are made below dir.
@@ -48,7 +67,11 @@ func Start(dir string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tests of packages need git: %w", err)
 	}
-	s := &Server{dir: dir, git: git, Token: "good-token", releases: make(map[string]map[string][]byte), private: make(map[string]bool)}
+	s := &Server{
+		dir: dir, git: git, Token: "good-token", repos: make(map[string]*repository), users: make(map[string]*user), members: make(map[string][]string),
+		used: make(map[string]int),
+	}
+	s.users[s.Token] = &user{login: "reader", readAll: true}
 	s.http = httptest.NewServer(http.HandlerFunc(s.serve))
 	s.URL = s.http.URL
 	return s, nil
@@ -67,6 +90,21 @@ func (s *Server) Fail(f func(w http.ResponseWriter, r *http.Request) bool) {
 	s.fail = f
 }
 
+// Break lets the next n uploads end in the middle, which leaves an asset that is none.
+func (s *Server) Break(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.breaks = n
+}
+
+// Limit allows n requests of the API to each token, and none after these.
+func (s *Server) Limit(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limit = n
+	clear(s.used)
+}
+
 // Asked gives the requests so far, as "GET /path", and forgets them.
 func (s *Server) Asked() []string {
 	s.mu.Lock()
@@ -80,55 +118,53 @@ func (s *Server) Asked() []string {
 func (s *Server) Private(repo string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.private[repo] = true
+	s.repository(repo).private = true
 }
 
-// Tag commits files as the whole content of a repository, which is made when it is new, and tags that. A tag that is there is moved. It
-// gives the commit.
-func (s *Server) Tag(ctx context.Context, repo, tag string, files map[string]string) (commit string, err error) {
-	bare := filepath.Join(s.dir, filepath.FromSlash(repo)+".git")
-	if _, err := os.Stat(bare); errors.Is(err, os.ErrNotExist) {
-		if _, err := s.run(ctx, "", "init", "--quiet", "--bare", "--initial-branch=main", bare); err != nil {
-			return "", err
-		}
+// User gives somebody a token with scopes, of which "repo" and "public_repo" allow changes, and lets them push to the repositories of owners besides their own.
+func (s *Server) User(login, token string, scopes []string, owners ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users[token] = &user{login: login, scopes: scopes}
+	for _, owner := range owners {
+		s.members[owner] = append(s.members[owner], login)
 	}
-	work, err := os.MkdirTemp(s.dir, "work-")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = os.RemoveAll(work) }()
-	for name, text := range files {
-		file := filepath.Join(work, filepath.FromSlash(name))
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
-			return "", err
-		}
-	}
-	git := func(args ...string) {
-		if err == nil {
-			commit, err = s.run(ctx, work, append([]string{"--git-dir=" + bare, "--work-tree=" + work}, args...)...)
-		}
-	}
-	git("add", "--all", "--force", ".")
-	git("commit", "--quiet", "--allow-empty", "--message", tag)
-	git("tag", "--force", "--annotate", "--message", tag, tag)
-	git("rev-parse", "HEAD")
-	return strings.TrimSpace(commit), err
 }
 
-// run runs git as nobody in particular.
-func (s *Server) run(ctx context.Context, dir string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, s.git, args...)
-	cmd.Dir = dir
-	cmd.Env = append(s.env(), "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
-	out, err := cmd.Output()
-	if e, ok := errors.AsType[*exec.ExitError](err); ok {
-		err = fmt.Errorf("git %s: %s", strings.Join(args, " "), e.Stderr)
+// repository gives what there is of a repository, which is made when it is new. The caller holds mu.
+func (s *Server) repository(repo string) *repository {
+	if s.repos[repo] == nil {
+		s.repos[repo] = &repository{stars: make(map[string]bool), attestations: make(map[string][]any)}
 	}
-	return string(out), err
+	return s.repos[repo]
 }
 
-func (s *Server) env() []string {
-	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "GIT_CONFIG_NOSYSTEM=1", "LC_ALL=C"}
+// repoOf gives a copy of what there is, if the repository is there.
+func (s *Server) repoOf(repo string) (repository, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.repos[repo]
+	if r == nil {
+		return repository{}, false
+	}
+	return *r, true
+}
+
+func (s *Server) mayPush(u *user, repo string) bool {
+	owner, _, _ := strings.Cut(repo, "/")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return u != nil && (u.login == owner || slices.Contains(s.members[owner], u.login))
+}
+
+func (s *Server) mayRead(u *user, repo string) bool {
+	return u != nil && u.readAll || s.mayPush(u, repo)
+}
+
+// number gives a number that nothing has. The caller holds mu.
+func (s *Server) number() int64 {
+	s.next++
+	return s.next
 }
 
 // Release publishes files with a tag, and SHA256SUMS over them unless that is among them.
@@ -139,7 +175,21 @@ func (s *Server) Release(repo, tag string, files map[string][]byte) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.releases[repo+"@"+tag] = files
+	r := s.repository(repo)
+	r.releases = slices.DeleteFunc(r.releases, func(rel *release) bool { return rel.tag == tag })
+	rel := &release{id: s.number(), tag: tag, name: tag}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		rel.assets = append(rel.assets, &asset{id: s.number(), name: name, data: files[name]})
+	}
+	r.releases = append(r.releases, rel)
+}
+
+// Attest makes the API give a sigstore bundle for a file by its digest, "sha256:" and hex.
+func (s *Server) Attest(repo, digest string, bundle map[string]any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.repository(repo)
+	r.attestations[digest] = append(r.attestations[digest], object{"bundle": bundle, "repository_id": 1, "bundle_url": s.URL})
 }
 
 // Sums is the text of SHA256SUMS for files.
@@ -184,52 +234,66 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if fail != nil && fail(w, r) {
 		return
 	}
-	rest, isAPI := strings.CutPrefix(r.URL.Path, "/api/v3/repos/")
-	if !isAPI {
-		rest = strings.TrimPrefix(r.URL.Path, "/")
+	for _, prefix := range []string{apiPath, uploadsPath} {
+		if path, ok := strings.CutPrefix(r.URL.Path, prefix+"/"); ok {
+			s.api(w, r, "/"+path)
+			return
+		}
 	}
-	parts := strings.SplitN(rest, "/", 3)
+	if s.stored(w, r) {
+		return
+	}
+	parts := strings.SplitN(strings.TrimPrefix(r.URL.Path, "/"), "/", 3)
 	if len(parts) < 3 {
 		http.NotFound(w, r)
 		return
 	}
 	repo := parts[0] + "/" + strings.TrimSuffix(parts[1], ".git")
 	switch {
-	case isAPI:
-		s.api(w, r, repo, parts[2])
 	case strings.HasSuffix(parts[1], ".git"):
-		s.smart(w, r, repo)
+		s.smart(w, r, repo, parts[2])
 	case s.isPrivate(repo):
 		http.NotFound(w, r) // these addresses know no token
 	default:
-		s.page(w, r, repo, parts[2])
+		s.download(w, r, repo, parts[2])
 	}
 }
 
 func (s *Server) isPrivate(repo string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.private[repo]
+	r, _ := s.repoOf(repo)
+	return r.private
 }
 
-// smart serves clones. GitHub asks for a password where there is no repository.
-func (s *Server) smart(w http.ResponseWriter, r *http.Request, repo string) {
-	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:"+s.Token))
-	_, err := os.Stat(filepath.Join(s.dir, filepath.FromSlash(repo)+".git"))
-	if err != nil || s.isPrivate(repo) && r.Header.Get("Authorization") != basic {
+// smart serves clones, and pushes of those who may. GitHub asks for a password where there is no repository.
+func (s *Server) smart(w http.ResponseWriter, r *http.Request, repo, what string) {
+	token, _ := tokenOf(r)
+	s.mu.Lock()
+	u := s.users[token]
+	s.mu.Unlock()
+	push := what == "git-receive-pack" || r.URL.Query().Get("service") == "git-receive-pack"
+	has, ok := s.repoOf(repo)
+	switch {
+	case !ok, has.private && !s.mayRead(u, repo), push && u == nil:
 		w.Header().Set("WWW-Authenticate", `Basic realm="GitHub"`)
 		http.Error(w, "Repository not found.", http.StatusUnauthorized)
 		return
+	case push && !s.mayPush(u, repo):
+		http.Error(w, fmt.Sprintf("Permission to %s.git denied to %s.", repo, u.login), http.StatusForbidden)
+		return
+	}
+	if push {
+		s.gitLock.Lock()
+		defer s.gitLock.Unlock()
 	}
 	h := &cgi.Handler{
 		Path: s.git, Args: []string{"http-backend"}, Dir: s.dir,
-		Env: append(s.env(), "GIT_PROJECT_ROOT="+s.dir, "GIT_HTTP_EXPORT_ALL=1"),
+		Env: append(s.env(), "GIT_PROJECT_ROOT="+s.dir, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.receivepack", "GIT_CONFIG_VALUE_0="+strconv.FormatBool(push)),
 	}
 	h.ServeHTTP(w, r)
 }
 
-// page serves what a browser could download.
-func (s *Server) page(w http.ResponseWriter, r *http.Request, repo, rest string) {
+// download serves what a browser could download.
+func (s *Server) download(w http.ResponseWriter, r *http.Request, repo, rest string) {
 	if file, ok := strings.CutPrefix(rest, "releases/download/"); ok {
 		tag, name, _ := strings.Cut(file, "/")
 		if data, ok := s.file(repo, tag, name); ok {
@@ -244,11 +308,23 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, repo, rest string)
 	http.NotFound(w, r)
 }
 
+// file gives a file of a release that is public, and counts the download.
 func (s *Server) file(repo, tag, name string) ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	data, ok := s.releases[repo+"@"+tag][name]
-	return data, ok
+	r := s.repos[repo]
+	if r == nil {
+		return nil, false
+	}
+	for _, rel := range r.releases {
+		for _, a := range rel.assets {
+			if rel.tag == tag && !rel.draft && a.name == name && !a.starter {
+				a.downloads++
+				return a.data, true
+			}
+		}
+	}
+	return nil, false
 }
 
 func send(w http.ResponseWriter, data []byte) {
@@ -259,9 +335,8 @@ func send(w http.ResponseWriter, data []byte) {
 
 // archive packs a commit, in a folder of its own as GitHub does.
 func (s *Server) archive(w http.ResponseWriter, r *http.Request, repo, commit string) {
-	bare := filepath.Join(s.dir, filepath.FromSlash(repo)+".git")
 	name := repo[strings.LastIndexByte(repo, '/')+1:] + "-" + commit
-	out, err := s.run(r.Context(), "", "-C", bare, "archive", "--format=zip", "--prefix="+name+"/", commit)
+	out, err := s.run(r.Context(), "", "-C", s.bare(repo), "archive", "--format=zip", "--prefix="+name+"/", commit)
 	if err != nil {
 		http.NotFound(w, r)
 		return
@@ -270,116 +345,47 @@ func (s *Server) archive(w http.ResponseWriter, r *http.Request, repo, commit st
 	_, _ = w.Write([]byte(out))
 }
 
-// asset is a file of a release as the API shows it.
-type asset struct {
-	URL         string    `json:"url"`
-	ID          int64     `json:"id"`
-	NodeID      string    `json:"node_id"`
-	Name        string    `json:"name"`
-	Label       *string   `json:"label"`
-	State       string    `json:"state"`
-	ContentType string    `json:"content_type"`
-	Size        int       `json:"size"`
-	Digest      *string   `json:"digest"`
-	Downloads   int       `json:"download_count"`
-	Created     time.Time `json:"created_at"`
-	Updated     time.Time `json:"updated_at"`
-	Download    string    `json:"browser_download_url"`
-}
-
-// api serves the endpoints that private repositories need: a release by its tag, one of its files, the archive of a commit.
-func (s *Server) api(w http.ResponseWriter, r *http.Request, repo, rest string) {
-	if s.isPrivate(repo) && r.Header.Get("Authorization") != "Bearer "+s.Token {
-		notFound(w)
-		return
-	}
-	switch kind, what, _ := strings.Cut(rest, "/"); {
-	case kind == "zipball":
-		s.archive(w, r, repo, what)
-	case strings.HasPrefix(rest, "releases/tags/"):
-		s.tagged(w, repo, strings.TrimPrefix(rest, "releases/tags/"))
-	case strings.HasPrefix(rest, "releases/assets/"):
-		s.asset(w, r, repo, strings.TrimPrefix(rest, "releases/assets/"))
-	default:
-		notFound(w)
-	}
-}
-
-// notFound is how the API says that there is nothing, or nothing for us.
-func notFound(w http.ResponseWriter) {
-	answer(w, http.StatusNotFound, map[string]string{"message": "Not Found", "documentation_url": "https://docs.github.com/rest", "status": "404"})
-}
-
-func answer(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v)
-}
-
-// assetsOf lists the files of a release. Their numbers are made of their names.
-func (s *Server) assetsOf(repo, tag string) ([]asset, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	files, ok := s.releases[repo+"@"+tag]
-	var list []asset
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		sum := sha256.Sum256(files[name])
-		digest := "sha256:" + hex.EncodeToString(sum[:])
-		id := number(repo, tag, name)
-		list = append(list, asset{
-			URL: fmt.Sprintf("%s/api/v3/repos/%s/releases/assets/%d", s.URL, repo, id), ID: id, NodeID: "A", Name: name, State: "uploaded",
-			ContentType: "application/octet-stream", Size: len(files[name]), Digest: &digest, Created: published(), Updated: published(),
-			Download: fmt.Sprintf("%s/%s/releases/download/%s/%s", s.URL, repo, tag, name),
-		})
-	}
-	return list, ok
-}
-
 func published() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 
-func number(repo, tag, name string) int64 {
-	sum := sha256.Sum256([]byte(repo + "@" + tag + "/" + name))
-	return int64(sum[0])<<24 | int64(sum[1])<<16 | int64(sum[2])<<8 | int64(sum[3])
+// storagePath is where the API sends those who want a file's bytes: an address that nobody can guess.
+const storagePath = "/storage/"
+
+// secret is the part of such an address that cannot be guessed.
+func secret(what string) string {
+	sum := sha256.Sum256([]byte("a test needs no better secret: " + what))
+	return hex.EncodeToString(sum[:])
 }
 
-func (s *Server) tagged(w http.ResponseWriter, repo, tag string) {
-	assets, ok := s.assetsOf(repo, tag)
+// stored serves those addresses: /storage/SECRET/asset/ID and /storage/SECRET/zip/OWNER/REPO/COMMIT.
+func (s *Server) stored(w http.ResponseWriter, r *http.Request) bool {
+	rest, ok := strings.CutPrefix(r.URL.Path, storagePath)
 	if !ok {
-		notFound(w)
-		return
+		return false
 	}
-	answer(w, http.StatusOK, map[string]any{"id": number(repo, tag, ""), "tag_name": tag, "name": tag, "draft": false, "prerelease": false, "assets": assets})
-}
-
-// asset gives a file's bytes to who asks for them, and else says what it is.
-func (s *Server) asset(w http.ResponseWriter, r *http.Request, repo, id string) {
-	for _, tag := range s.tagsOf(repo) {
-		assets, _ := s.assetsOf(repo, tag)
-		for _, a := range assets {
-			if strconv.FormatInt(a.ID, 10) != id {
-				continue
-			}
-			if r.Header.Get("Accept") != "application/octet-stream" {
-				answer(w, http.StatusOK, a)
-				return
-			}
-			data, _ := s.file(repo, tag, a.Name)
-			send(w, data)
-			return
+	sum, what, _ := strings.Cut(rest, "/")
+	kind, what, _ := strings.Cut(what, "/")
+	switch {
+	case sum != secret(kind+"/"+what):
+		http.Error(w, "the signature does not match", http.StatusForbidden)
+	case kind == "zip":
+		i := strings.LastIndexByte(what, '/')
+		s.archive(w, r, what[:i], what[i+1:])
+	default:
+		id, _ := strconv.ParseInt(what, 10, 64)
+		if _, a := s.assetOf(id); a != nil {
+			send(w, a.data)
 		}
 	}
-	notFound(w)
+	return true
 }
 
-func (s *Server) tagsOf(repo string) []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var tags []string
-	for key := range s.releases {
-		if tag, ok := strings.CutPrefix(key, repo+"@"); ok {
-			tags = append(tags, tag)
-		}
-	}
-	slices.Sort(tags)
-	return tags
+// elsewhere sends the caller to such an address.
+func (s *Server) elsewhere(w http.ResponseWriter, what string) {
+	w.Header().Set("Location", s.URL+storagePath+secret(what)+"/"+what)
+	w.WriteHeader(http.StatusFound)
+}
+
+// run runs git as nobody in particular.
+func (s *Server) run(ctx context.Context, dir string, args ...string) (string, error) {
+	return s.runWith(ctx, dir, "", nil, args...)
 }

@@ -1,0 +1,136 @@
+package index
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"time"
+)
+
+// kept is how much of a list, in percent, must be left of the previous build.
+const kept = 95
+
+// Build makes the document of an index. previous is the one that was published last, nil for the first. With shrink it may have less than that.
+// Its error is Problems or an *Error where the index is to blame.
+func Build(fsys fs.FS, previous *Document, now time.Time, shrink bool) (*Document, error) {
+	r, err := Read(fsys)
+	if err != nil {
+		return nil, err
+	}
+	if wrong := errorsIn(r.Findings); len(wrong) > 0 {
+		return nil, Problems(wrong)
+	}
+	d := r.document(now)
+	if previous == nil {
+		return d, nil
+	}
+	if !previous.Built.Before(d.Built) {
+		return nil, wrongf(Older, "check the clock of this machine", "the previous index was built on %s, which is not before now", previous.Built.Format(time.RFC3339))
+	}
+	if wrong := rewritten(previous, d); len(wrong) > 0 {
+		return nil, wrong
+	}
+	if shrink {
+		return d, nil
+	}
+	return d, shrank(previous, d)
+}
+
+func (r *Repository) document(now time.Time) *Document {
+	d := &Document{Built: now.UTC().Truncate(time.Second), Packages: make([]Package, len(r.Entries)), Removed: r.Removed, Deprecated: r.Deprecated}
+	for i, e := range r.Entries {
+		d.Packages[i] = Package{Entry: e, Stats: r.Stats[e.Name], Featured: slices.Contains(r.Featured, e.Name)}
+	}
+	return d
+}
+
+// shrank says what the new index has much less of.
+func shrank(old, d *Document) error {
+	const hint = "if that is meant, build with --shrink"
+	for _, l := range []struct {
+		what     string
+		was, now int
+		least    int // percent
+	}{
+		{"packages", len(old.Packages), len(d.Packages), kept},
+		{"packages with stars or downloads", counted(old), counted(d), kept},
+		{"deprecations", len(old.Deprecated), len(d.Deprecated), kept},
+		{"removals", len(old.Removed), len(d.Removed), 100},
+	} {
+		if l.now*100 < l.was*l.least {
+			return wrongf(Shrank, hint, "the index shrank: it has %d %s and had %d", l.now, l.what, l.was)
+		}
+	}
+	for i := range old.Packages {
+		was := &old.Packages[i]
+		p, ok := d.Find(was.Name)
+		if !ok {
+			continue
+		}
+		for _, v := range was.Versions {
+			if _, ok := p.Find(v.Version); !ok {
+				return wrongf(Shrank, hint+"; to take a version back, give it a reason in yanked", "%s lost its version %s", was.Name, v.Version)
+			}
+		}
+	}
+	return nil
+}
+
+func counted(d *Document) int {
+	n := 0
+	for i := range d.Packages {
+		if d.Packages[i].Stats != (Stats{}) {
+			n++
+		}
+	}
+	return n
+}
+
+// rewritten finds versions that are not what they were: people have them in their locks.
+func rewritten(old, d *Document) Problems {
+	var f findings
+	for i := range d.Packages {
+		p := &d.Packages[i]
+		if was, ok := old.Find(p.Name); ok {
+			f.file = Path(p.Name)
+			p.rewritten(&f, &was.Entry)
+		}
+	}
+	return Problems(f.list)
+}
+
+func (e *Entry) rewritten(f *findings, was *Entry) {
+	const hint = "take it back; what was published stays as it was: release a new version, and yank this one"
+	for i, v := range e.Versions {
+		old, ok := was.Find(v.Version)
+		if !ok {
+			continue
+		}
+		at := fmt.Sprintf("versions[%d]", i)
+		if v.Commit != old.Commit {
+			f.wrong(at+".commit", hint, "the commit of version %s was changed; it was %s", v.Version, old.Commit)
+		}
+		if !samePermissions(v.Permissions, old.Permissions) {
+			f.wrong(at+".permissions", hint, "the permissions of version %s were changed", v.Version)
+		}
+		if v.Identity != old.Identity && old.Identity != "" {
+			f.wrong(at+".identity", hint, "who signed version %s was changed; it was %s", v.Version, old.Identity)
+		}
+		if v.H1 != old.H1 {
+			f.wrong(at+".h1", hint, "the hash of version %s was changed; it was %s", v.Version, old.H1)
+		}
+		for _, platform := range slices.Sorted(maps.Keys(old.Hashes)) {
+			if v.Hashes[platform] != old.Hashes[platform] {
+				f.wrong(at+".hashes", hint, "the hash of version %s for %s was changed; it was %s", v.Version, platform, old.Hashes[platform])
+			}
+		}
+	}
+}
+
+func samePermissions(a, b *Permissions) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return slices.EqualFunc(a.lists(), b.lists(), func(a, b permissionList) bool { return slices.Equal(a.items, b.items) })
+}
