@@ -7,7 +7,8 @@ package main
 import (
 	"os"
 
-	_ "github.com/parallax-run/parallax/cmd/first" // is the shim, before anything else is set up
+	_ "github.com/parallax-run/parallax/cmd/first"             // is the shim, before anything else is set up
+	_ "github.com/parallax-run/parallax/cmd/first/interpreter" // interprets patterns from elsewhere, before the rest is set up
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/cli/agents"
 	"github.com/parallax-run/parallax/internal/cli/bench"
