@@ -66,6 +66,7 @@ var house = []Room{
 	{Path: "internal/apipb", Floor: 3},
 
 	{Path: "internal/engine", Floor: 4, Only: []string{"runtime"}, Pure: true},
+	{Path: "internal/child", Floor: 4, Only: []string{"runtime", "builtins"}, Tests: []string{"internal/engine", "internal/local", "internal/pattern", "stdlib"}},
 	{Path: "internal/story", Floor: 4, Only: []string{"runtime"}, Pure: true, Tests: []string{"builtins", "internal/engine", "internal/local"}},
 	{Path: "internal/enterprise/license", Floor: 4},
 	{Path: "internal/enterprise/access", Floor: 4},
@@ -79,7 +80,7 @@ var house = []Room{
 	{Path: "internal/enterprise/backup", Floor: 4},
 	{Path: "internal/enterprise/testcluster", Floor: 4, Only: []string{}, ForTests: true},
 	{Path: testkit, Floor: 4, ForTests: true},
-	{Path: enginetest, Floor: 4, ForTests: true, Tests: []string{"internal/engine", "internal/local", "internal/badger"}},
+{Path: enginetest, Floor: 4, ForTests: true, Tests: []string{"internal/child", "internal/engine", "internal/local", "internal/badger"}},
 	{Path: "internal/origin", Floor: 4, Only: []string{}},
 	{Path: "internal/trace", Floor: 4, Only: []string{"runtime"}, Tests: []string{"builtins", "internal/engine", "internal/local"}},
 
@@ -112,7 +113,7 @@ var house = []Room{
 
 // doors gives each dependency its room.
 var doors = []Door{
-	{Module: "go.starlark.net", Rooms: []string{"runtime", "builtins", "stdlib", "internal/pattern"}, Tests: []string{anywhere}},
+	{Module: "go.starlark.net", Rooms: []string{"runtime", "builtins", "stdlib", "internal/pattern", "internal/child"}, Tests: []string{anywhere}},
 	{Module: "github.com/google/jsonschema-go", Rooms: []string{"builtins", "plugins/agent", "plugins/host"}, Tests: []string{testkit, "internal/pattern"}},
 
 	{Module: "github.com/hashicorp/go-plugin", Rooms: []string{"plugins/agent", "plugins/host"}},

@@ -1,78 +1,107 @@
 package market
 
 import (
-	"fmt"
+	"context"
+	"maps"
 	"os"
-	"path/filepath"
-	"regexp"
-	"strconv"
+	"reflect"
+	"slices"
 
 	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/origin"
 )
 
-// SumsName is the file of a release that lists its other files and their checksums.
-const SumsName = sumsName
-
-// SourceAsset is the file of a release that a pattern's source is in.
-func (r Ref) SourceAsset() string { return r.sourceAsset() }
-
-// BuildAsset is the file of a release that an agent's build for a platform, os/arch, is in.
-func (r Ref) BuildAsset(platform string) string {
-	goos, arch := filepath.Split(platform)
-	return fmt.Sprintf("%s_%s_x%d_%s_%s.zip", r.Name(), r.bare(), Protocol, filepath.Clean(goos), arch)
+// Content is what a version of a package is, by its files.
+type Content struct {
+	Commit   string
+	Manifest *manifest.Manifest // paths in its permissions are seen from index.Workspace
+	Hash     string             // h1: over the files of a pattern
+	Assets   map[string]string  // of an agent, by platform: sha256: of the archive that was fetched
+	Origin   origin.Answer      // who built it
 }
 
-var buildName = regexp.MustCompile(`^(.+)_([^_]+)_x([0-9]+)_([a-z0-9]+)_([a-z0-9]+)\.zip$`)
-
-// ParseBuild gives the platform of a file that is a build of an agent in this version. If it is none the error says why.
-func (r Ref) ParseBuild(file string) (platform string, err error) {
-	m := buildName.FindStringSubmatch(file)
-	switch {
-	case m == nil:
-		return "", fmt.Errorf("%s is not named NAME_VERSION_x%d_OS_ARCH.zip", file, Protocol)
-	case m[1] != r.Name():
-		return "", fmt.Errorf("%s is of %s, and the package is called %s", file, m[1], r.Name())
-	case m[2] != r.bare():
-		return "", fmt.Errorf("%s is of version %s, and parallax.toml says %s", file, m[2], r.bare())
-	case m[3] != strconv.Itoa(Protocol):
-		return "", fmt.Errorf("%s is of protocol %s, and there is %d", file, m[3], Protocol)
-	}
-	return m[4] + "/" + m[5], nil
-}
-
-// Inspect unpacks an archive to dir, which is empty, as an installation would, and refuses it as that would. hash is over its files.
-func Inspect(archive, dir string, r Ref, kind manifest.Kind) (m *manifest.Manifest, hash string, err error) {
-	bounds := patternBounds
-	if kind == manifest.KindAgent {
-		bounds = agentBounds
-	}
-	if err := unpack(archive, dir, bounds); err != nil {
-		return nil, "", err
-	}
-	if m, err = readManifest(dir, r, anyWorkspace); err != nil {
-		return nil, "", err
-	}
-	if err := (&obtaining{Market: &Market{}, ref: r}).fits(m, kind); err != nil {
-		return nil, "", err
-	}
-	if kind == manifest.KindAgent {
-		if err := runnable(dir, m); err != nil {
-			return nil, "", err
-		}
-	}
-	hash, err = hashTree(dir)
-	return m, hash, err
-}
-
-// Claimed takes a file as a lock of this process, which ends with it. free ends it sooner; ok is false where another process has it.
-func Claimed(file string) (free func(), ok bool, err error) {
-	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+// Inspect fetches all files of a version, those for other machines too, and says what they are. It keeps none and runs nothing.
+func (m *Market) Inspect(ctx context.Context, r Ref) (*Content, error) {
+	dir, err := os.MkdirTemp("", "parallax-inspect-")
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	if ok, err = tryLock(f); err != nil || !ok {
-		f.Close()
-		return nil, false, err
+	defer func() { _ = removeAll(dir) }()
+	alone := *m
+	alone.Cache, alone.Version, alone.Index = &Cache{Dir: dir}, "", nil
+	o := &obtaining{Market: &alone, ref: r}
+	rel, err := o.begin(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return func() { _ = f.Close() }, true, nil
+	if builds, others := o.builds(rel); len(builds) > 0 || len(others) > 0 {
+		return o.inspectAgent(ctx, m, rel, builds, others)
+	}
+	if o.stage, err = alone.Cache.stage(); err != nil {
+		return nil, err
+	}
+	c := &Content{Commit: o.commit}
+	if c.Manifest, err = o.source(ctx, rel); err != nil {
+		return nil, err
+	}
+	if c.Hash, err = hashTree(o.stage.tree()); err != nil {
+		return nil, err
+	}
+	name, digest := o.archive(rel)
+	c.Origin, err = m.origin(ctx, rel, asset{r, name, digest})
+	return c, err
+}
+
+// inspectAgent fetches the builds of an agent. All of them must say the same of it. Who built them, asks finds out.
+func (o *obtaining) inspectAgent(ctx context.Context, asks *Market, rel *release, builds map[string]string, others []string) (*Content, error) {
+	if len(builds) == 0 {
+		return nil, o.noBuild(builds, others)
+	}
+	c := &Content{Commit: o.commit, Assets: make(map[string]string)}
+	for _, platform := range slices.Sorted(maps.Keys(builds)) {
+		name := builds[platform]
+		m, err := o.inspectBuild(ctx, rel, name)
+		if err != nil {
+			return nil, err
+		}
+		if c.Manifest != nil && !sameAgent(c.Manifest, m) {
+			return nil, wrongf(BadPackage, "tell its author", "the builds of %s do not say the same: %s of %s differs from the others", o.ref, manifest.FileName, name)
+		}
+		built, err := asks.origin(ctx, rel, asset{o.ref, name, rel.sums[name]})
+		if err != nil {
+			return nil, err
+		}
+		if c.Manifest == nil || built.Verdict != origin.Verified { // one that is not verified speaks for all
+			c.Origin = built
+		}
+		c.Manifest, c.Assets[platform] = m, rel.sums[name]
+	}
+	return c, nil
+}
+
+func (o *obtaining) inspectBuild(ctx context.Context, rel *release, name string) (_ *manifest.Manifest, err error) {
+	o.say("fetching " + name)
+	if o.stage, err = o.Cache.stage(); err != nil {
+		return nil, err
+	}
+	defer o.stage.drop()
+	if err := o.fetch(ctx, rel, name, rel.sums[name], maxAgent); err != nil {
+		return nil, err
+	}
+	return o.unpacked(agentBounds, manifest.KindAgent)
+}
+
+// sameAgent says whether two builds are of the same package and ask for the same.
+func sameAgent(a, b *manifest.Manifest) bool {
+	x, y := a.Package, b.Package
+	x.Pos, y.Pos = manifest.Pos{}, manifest.Pos{}
+	return x == y && reflect.DeepEqual(a.Asks, b.Asks)
+}
+
+// builds lists the builds of a release that is one of an agent, and the protocols of those for other versions of parallax.
+func (o *obtaining) builds(rel *release) (builds map[string]string, others []string) {
+	if rel == nil || rel.sums[o.ref.sourceAsset()] != "" {
+		return nil, nil
+	}
+	return rel.builds(o.ref)
 }

@@ -84,7 +84,7 @@ func (p *Package) source(ctx context.Context, f *Files, dir string) error {
 		return err
 	}
 	var err error
-	if _, f.Hash, err = market.Inspect(path, f.Tree, p.Ref, manifest.KindPattern); err != nil {
+	if _, f.Hash, err = market.Examine(path, f.Tree, p.Ref, manifest.KindPattern); err != nil {
 		return fmt.Errorf("nobody could install this: %w", err)
 	}
 	return f.add(name, path)
@@ -193,7 +193,7 @@ func (p *Package) builds(f *Files, dir, platform string) error {
 		if err := os.Mkdir(tree, 0o755); err != nil {
 			return err
 		}
-		m, _, err := market.Inspect(path, tree, p.Ref, manifest.KindAgent)
+		m, _, err := market.Examine(path, tree, p.Ref, manifest.KindAgent)
 		if err != nil {
 			return fmt.Errorf("%s: nobody could install this: %w", name, err)
 		}
