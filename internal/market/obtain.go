@@ -112,19 +112,8 @@ type obtaining struct {
 }
 
 func (o *obtaining) run(ctx context.Context) (*Tree, error) {
-	tags, err := o.Client.tags(ctx, o.ref)
-	if err != nil {
+	if err := o.find(ctx); err != nil {
 		return nil, err
-	}
-	if o.commit = tags[o.ref.Version]; o.commit == "" {
-		return nil, o.noVersion(slices.Collect(maps.Keys(tags)))
-	}
-	if err := o.listed(ctx); err != nil {
-		return nil, err
-	}
-	if o.locked != nil && o.locked.Commit != "" && o.locked.Commit != o.commit {
-		return nil, wrongf(Moved, "ask its author why; to accept it, remove it from parallax.lock and run parallax install",
-			"the tag %s of %s was moved: it is at commit %.12s, and parallax.lock says %.12s", o.ref.Version, o.ref.Source, o.commit, o.locked.Commit)
 	}
 	rel, err := o.Client.release(ctx, o.ref)
 	if err != nil {
@@ -140,6 +129,34 @@ func (o *obtaining) run(ctx context.Context) (*Tree, error) {
 		}
 	}
 	return o.pattern(ctx, rel)
+}
+
+// find asks for the commit of the version, which must be the one that index and lock know.
+func (o *obtaining) find(ctx context.Context) error {
+	tags, err := o.Client.tags(ctx, o.ref)
+	if err != nil {
+		return err
+	}
+	if o.commit = tags[o.ref.Version]; o.commit == "" {
+		return o.noVersion(slices.Collect(maps.Keys(tags)))
+	}
+	if err := o.listed(ctx); err != nil {
+		return err
+	}
+	if o.locked != nil && o.locked.Commit != "" && o.locked.Commit != o.commit {
+		return wrongf(Moved, "ask its author why; to accept it, remove it from parallax.lock and run parallax install",
+			"the tag %s of %s was moved: it is at commit %.12s, and parallax.lock says %.12s", o.ref.Version, o.ref.Source, o.commit, o.locked.Commit)
+	}
+	return nil
+}
+
+// pinnedTo compares what came with what the lock says of it.
+func (o *obtaining) pinnedTo(r Receipt) error {
+	if o.locked != nil && o.locked.Hash != "" && o.locked.Hash != r.Hash {
+		return wrongf(BadSum, "ask its author why its files changed; to accept it, remove it from parallax.lock and run parallax install",
+			"the files of %s are not those that parallax.lock says: their hash is %s and was %s", o.ref, r.Hash, o.locked.Hash)
+	}
+	return nil
 }
 
 // listed compares what the host says of a version with what the index says.
@@ -195,7 +212,7 @@ func (o *obtaining) pattern(ctx context.Context, rel *release) (*Tree, error) {
 	} else if err := o.Client.archived(ctx, o.ref, o.commit, o.stage.archive(), filepath.Join(o.stage.dir, "git")); err != nil {
 		return nil, o.gone(err)
 	}
-	m, err := o.unpacked(patternBounds, manifest.KindPattern)
+	m, err := o.unpacked(o.stage.archive(), patternBounds, manifest.KindPattern)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +240,7 @@ func (o *obtaining) agent(ctx context.Context, rel *release, builds map[string]s
 	if err := o.fetch(ctx, rel, name, r.Asset, maxAgent); err != nil {
 		return nil, err
 	}
-	m, err := o.unpacked(agentBounds, manifest.KindAgent)
+	m, err := o.unpacked(o.stage.archive(), agentBounds, manifest.KindAgent)
 	if err != nil {
 		return nil, err
 	}
@@ -270,9 +287,9 @@ func (o *obtaining) gone(err error) error {
 	return err
 }
 
-// unpacked unpacks the archive and reads the manifest in it.
-func (o *obtaining) unpacked(b Bounds, kind manifest.Kind) (*manifest.Manifest, error) {
-	if err := unpack(o.stage.archive(), o.stage.tree(), b); err != nil {
+// unpacked unpacks an archive and reads the manifest in it.
+func (o *obtaining) unpacked(archive string, b Bounds, kind manifest.Kind) (*manifest.Manifest, error) {
+	if err := unpack(archive, o.stage.tree(), b); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && e.Code == Unsafe {
 			return nil, &Error{Code: Unsafe, Message: fmt.Sprintf("%s is refused: %s", o.ref, e.Message), Hint: "tell its author", Cause: e}
 		}
@@ -345,9 +362,8 @@ func (o *obtaining) publish(ctx context.Context, r Receipt, digest string) (*Tre
 	if r.Hash, err = hashTree(o.stage.tree()); err != nil {
 		return nil, err
 	}
-	if o.locked != nil && o.locked.Hash != "" && o.locked.Hash != r.Hash {
-		return nil, wrongf(BadSum, "ask its author why its files changed; to accept it, remove it from parallax.lock and run parallax install",
-			"the files of %s are not those that parallax.lock says: their hash is %s and was %s", o.ref, r.Hash, o.locked.Hash)
+	if err := o.pinnedTo(r); err != nil {
+		return nil, err
 	}
 	if err := o.promised(r); err != nil {
 		return nil, err
