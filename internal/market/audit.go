@@ -12,6 +12,7 @@ import (
 
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/market/index"
+	"github.com/parallax-run/parallax/internal/origin"
 )
 
 // Finding is something that one should know of a package that a project uses.
@@ -90,7 +91,7 @@ func (m *Market) audit(c *Catalogue, p manifest.Locked) ([]Finding, error) {
 	for _, d := range differences(p, v) {
 		add(true, d[0], "do not use it; ask its author why", "%s", d[1])
 	}
-	if p.Signer == "" && !found.Vouched(v) {
+	if p.Identity == "" && !found.Vouched(v) {
 		add(false, "unverified", "", "nobody vouches for where it comes from")
 	}
 	newer, more, err := widening(found.Package, p, v)
@@ -113,6 +114,9 @@ func differences(p manifest.Locked, v index.Version) [][2]string {
 		if want := v.Hashes[platform]; want != "" && want != p.Assets[platform] {
 			all = append(all, [2]string{string(BadSum), fmt.Sprintf("the checksum of its build for %s is not that of the index", platform)})
 		}
+	}
+	if p.Identity != "" && v.Identity != "" && origin.Signer(p.Identity) != origin.Signer(v.Identity) {
+		all = append(all, [2]string{"signer", fmt.Sprintf("it was built by %s by %s, and by %s by the index", origin.Signer(p.Identity), manifest.LockName, origin.Signer(v.Identity))})
 	}
 	return all
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -191,6 +192,7 @@ func (w *mirroring) archive(ctx context.Context, o *obtaining, file string) ([]w
 // release brings the files of a release, their attestations, and at last their checksums.
 func (w *mirroring) release(ctx context.Context, o *obtaining, rel *release) error {
 	folder := w.place(o.ref, "releases", "download", o.ref.Version)
+	attested := false
 	for _, name := range slices.Sorted(maps.Keys(rel.sums)) {
 		if !filepath.IsLocal(name) || name == "." {
 			return wrongf(Unsafe, "tell its author", "%s of %s names a file %q", sumsName, o.ref, name)
@@ -198,12 +200,21 @@ func (w *mirroring) release(ctx context.Context, o *obtaining, rel *release) err
 		if err := w.fetch(ctx, o, rel, name, filepath.Join(folder, name)); err != nil {
 			return err
 		}
-		if err := w.beside(ctx, o, rel, name+".sigstore.json", folder); err != nil {
+		there, err := w.beside(ctx, o, rel, name+bundleSuffix, folder)
+		if err != nil {
 			return err
 		}
+		attested = attested || there || strings.HasSuffix(name, bundleSuffix) || strings.HasSuffix(name, bundlesSuffix)
 	}
-	if err := w.beside(ctx, o, rel, o.ref.Name()+"_"+o.ref.bare()+".sigstore.jsonl", folder); err != nil {
+	all := o.ref.Name() + "_" + o.ref.bare() + bundlesSuffix
+	there, err := w.beside(ctx, o, rel, all, folder)
+	if err != nil {
 		return err
+	}
+	if !attested && !there {
+		if err := w.attestations(ctx, o, rel, filepath.Join(folder, all)); err != nil {
+			return err
+		}
 	}
 	return WriteFile(filepath.Join(folder, sumsName), rel.text)
 }
@@ -240,23 +251,47 @@ func (w *mirroring) put(o *obtaining, file string) error {
 	return syncDir(filepath.Dir(file))
 }
 
-// beside brings a file that need not be there.
-func (w *mirroring) beside(ctx context.Context, o *obtaining, rel *release, name, folder string) error {
+// beside brings a file that need not be there, and says whether it is.
+func (w *mirroring) beside(ctx context.Context, o *obtaining, rel *release, name, folder string) (bool, error) {
 	if _, ok := rel.sums[name]; ok || rel.assets != nil && rel.assets[name] == "" {
-		return nil
+		return ok, nil
 	}
-	text, err := w.Client.text(ctx, w.Client.asset(o.ref, rel, name, maxBundle))
+	text, err := w.Client.text(ctx, w.Client.asset(o.ref, rel, name, maxBundles))
 	if absent(err) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	return WriteFile(filepath.Join(folder, name), text)
+	return true, WriteFile(filepath.Join(folder, name), text)
 }
 
-// maxBundle is how large attestations may be.
-const maxBundle = 16 << 20
+// attestations writes those that GitHub keeps into a file of the release. That they cannot be had is said: what they say is checked where they are.
+func (w *mirroring) attestations(ctx context.Context, o *obtaining, rel *release, file string) error {
+	if _, err := os.Stat(file); err == nil || o.ref.Host() != attestedHost || rel.assets != nil {
+		return nil
+	}
+	var lines bytes.Buffer
+	for _, name := range slices.Sorted(maps.Keys(rel.sums)) {
+		bundles, err := w.Client.kept(ctx, asset{o.ref, name, rel.sums[name]})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			w.remark(fmt.Sprintf("attestations of %s cannot be had: %v", o.ref, err))
+			return nil
+		}
+		for _, b := range bundles {
+			if json.Compact(&lines, b) == nil { // what is packed is left out
+				lines.WriteByte('\n')
+			}
+		}
+	}
+	if lines.Len() == 0 {
+		return nil
+	}
+	return WriteFile(file, lines.Bytes())
+}
 
 // agent checks the builds of an agent by what index and lock say of them.
 func (w *mirroring) agent(o *obtaining, rel *release, builds map[string]string) error {
