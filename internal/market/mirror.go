@@ -119,10 +119,7 @@ func (w *mirroring) version(ctx context.Context, r Ref) ([]want, error) {
 	if p, ok := w.before.Package(r.Source); ok && p.Version == r.Version {
 		o.locked = &p
 	}
-	if err := o.find(ctx); err != nil {
-		return nil, err
-	}
-	rel, err := w.Client.release(ctx, r)
+	rel, err := o.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +146,7 @@ func (w *mirroring) files(ctx context.Context, o *obtaining, rel *release) ([]wa
 		if err := w.release(ctx, o, rel); err != nil {
 			return nil, err
 		}
-		if builds, _ := rel.builds(o.ref); rel.sums[o.ref.sourceAsset()] == "" && len(builds) > 0 {
+		if builds, others := o.builds(rel); len(builds) > 0 || len(others) > 0 {
 			return nil, w.agent(o, rel, builds)
 		}
 	}

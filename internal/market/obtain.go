@@ -115,10 +115,7 @@ type obtaining struct {
 }
 
 func (o *obtaining) run(ctx context.Context) (*Tree, error) {
-	if err := o.find(ctx); err != nil {
-		return nil, err
-	}
-	rel, err := o.Client.release(ctx, o.ref)
+	rel, err := o.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -126,31 +123,29 @@ func (o *obtaining) run(ctx context.Context) (*Tree, error) {
 		return nil, err
 	}
 	defer o.stage.drop()
-	if rel != nil && rel.sums[o.ref.sourceAsset()] == "" {
-		if builds, others := rel.builds(o.ref); len(builds) > 0 || len(others) > 0 {
-			return o.agent(ctx, rel, builds, others)
-		}
+	if builds, others := o.builds(rel); len(builds) > 0 || len(others) > 0 {
+		return o.agent(ctx, rel, builds, others)
 	}
 	return o.pattern(ctx, rel)
 }
 
-// find asks for the commit of the version, which must be the one that index and lock know.
-func (o *obtaining) find(ctx context.Context) error {
+// begin finds the commit of the version, and its release if there is one.
+func (o *obtaining) begin(ctx context.Context) (*release, error) {
 	tags, err := o.Client.tags(ctx, o.ref)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if o.commit = tags[o.ref.Version]; o.commit == "" {
-		return o.noVersion(slices.Collect(maps.Keys(tags)))
+		return nil, o.noVersion(slices.Collect(maps.Keys(tags)))
 	}
 	if err := o.listed(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	if o.locked != nil && o.locked.Commit != "" && o.locked.Commit != o.commit {
-		return wrongf(Moved, "ask its author why; to accept it, remove it from parallax.lock and run parallax install",
+		return nil, wrongf(Moved, "ask its author why; to accept it, remove it from parallax.lock and run parallax install",
 			"the tag %s of %s was moved: it is at commit %.12s, and parallax.lock says %.12s", o.ref.Version, o.ref.Source, o.commit, o.locked.Commit)
 	}
-	return nil
+	return o.Client.release(ctx, o.ref)
 }
 
 // pinnedTo compares what came with what the lock says of it.
@@ -203,31 +198,44 @@ func (o *obtaining) noVersion(versions []string) error {
 	return wrongf(NotFound, hint, "%s has no version %s", o.ref.Source, o.ref.Version)
 }
 
-// pattern takes the source of a pattern: the file of its release, else what its host or git packs.
+// pattern takes the source of a pattern.
 func (o *obtaining) pattern(ctx context.Context, rel *release) (*Tree, error) {
-	name, digest := o.ref.sourceAsset(), ""
-	if rel != nil {
-		digest = rel.sums[name]
-	}
+	name, digest := o.archive(rel)
 	if err := o.vouched(ctx, rel, name, digest); err != nil {
 		return nil, err
 	}
+	m, err := o.source(ctx, rel)
+	if err != nil {
+		return nil, err
+	}
+	return o.publish(Receipt{Kind: m.Package.Kind, Digest: digest})
+}
+
+// archive names the file of a release that a pattern's source is in, and its digest; that is "" when there is none.
+func (o *obtaining) archive(rel *release) (name, digest string) {
+	name = o.ref.sourceAsset()
+	if rel != nil {
+		digest = rel.sums[name]
+	}
+	return name, digest
+}
+
+// source stages the source of a pattern: the file of its release, else what its host or git packs.
+func (o *obtaining) source(ctx context.Context, rel *release) (*manifest.Manifest, error) {
 	o.say("fetching " + o.ref.String())
-	if digest != "" {
+	git := filepath.Join(o.stage.dir, "git")
+	if name, digest := o.archive(rel); digest != "" {
 		if err := o.fetch(ctx, rel, name, digest, maxPattern); err != nil {
 			return nil, err
 		}
-	} else if err := o.Client.archived(ctx, o.ref, o.commit, o.stage.archive(), filepath.Join(o.stage.dir, "git")); err != nil {
+	} else if err := o.Client.archived(ctx, o.ref, o.commit, o.stage.archive(), git); err != nil {
 		return nil, o.gone(err)
 	}
 	m, err := o.unpacked(o.stage.archive(), patternBounds, manifest.KindPattern)
 	if err != nil {
 		return nil, err
 	}
-	if err := removeAll(filepath.Join(o.stage.dir, "git")); err != nil {
-		return nil, err
-	}
-	return o.publish(Receipt{Kind: m.Package.Kind, Digest: digest})
+	return m, removeAll(git)
 }
 
 // agent takes the build of an agent for this machine.
