@@ -66,7 +66,9 @@ var house = []Room{
 	{Path: "stdlib", Floor: 2, Only: []string{"runtime"}, Pure: true, Tests: []string{"builtins", "internal/pattern", "internal/engine", "internal/local", "internal/cli"}},
 	{Path: "plugins/openai", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/anthropic", Floor: 2, Only: []string{"plugins/agent"}},
-	{Path: "plugins/exec", Floor: 2, Only: []string{"plugins/agent"}},
+	{Path: "plugins/process", Floor: 2, Only: []string{"plugins/agent"}},
+	{Path: "plugins/exec", Floor: 3, Only: []string{"plugins/agent", "plugins/process"}},
+	{Path: "plugins/cli", Floor: 3, Only: []string{"plugins/agent", "plugins/process"}},
 	{Path: "plugins/http", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/human", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "internal/limiter", Floor: 2, Only: []string{"runtime"}},
@@ -136,6 +138,7 @@ var doors = []Door{
 
 	{Module: "github.com/openai/openai-go", Rooms: []string{"plugins/openai"}, Tests: []string{testkit}},
 	{Module: "github.com/anthropics/anthropic-sdk-go", Rooms: []string{"plugins/anthropic"}, Tests: []string{testkit}},
+	{Module: "github.com/coder/acp-go-sdk", Rooms: []string{"plugins/cli"}},
 
 	{Module: "go.opentelemetry.io/otel/exporters/otlp", Rooms: []string{"internal/trace"}},
 	{Module: "go.opentelemetry.io/proto/otlp", Rooms: []string{"internal/trace", testkit}, Tests: []string{"cmd/parallax"}},

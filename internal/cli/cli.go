@@ -65,6 +65,8 @@ type Bundled struct {
 	Serve func()
 	// Secrets gives the environment variables that the agent reads by itself, which need not be set. Nil means none.
 	Secrets func(config json.RawMessage) []string
+	// Command is the program that the agent runs with its arguments, which it may run where it has permissions. Nil means none.
+	Command func(config json.RawMessage) []string
 	// Gateway is the server to which a sandboxed agent's requests go with the secret in them. Nil means none.
 	Gateway func(config json.RawMessage) host.Gateway
 }

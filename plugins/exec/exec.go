@@ -35,13 +35,12 @@ package exec
 import (
 	"context"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/parallax-run/parallax/plugins/agent"
-	"github.com/parallax-run/parallax/plugins/agent/agentpb"
+	programs "github.com/parallax-run/parallax/plugins/process"
 )
 
 // Config is the agent's table in parallax.toml; the package's documentation explains the keys.
@@ -56,7 +55,7 @@ type Config struct {
 	args    []argument // without the program
 	dir     string
 	environ []string
-	secrets []string // values that must not be shown
+	secrets programs.Secrets
 }
 
 const defaultOutput = 4 << 20 // bytes
@@ -70,6 +69,15 @@ func Agent() agent.Definition {
 	}, answer)
 }
 
+// Command is the program that a configuration runs and its arguments, nil when it names none.
+func Command(config json.RawMessage) []string {
+	var c Config
+	if json.Unmarshal(config, &c) != nil { // the agent says what is wrong with it
+		return nil
+	}
+	return c.Command
+}
+
 // Open implements agent.Opener.
 func (c *Config) Open(_ context.Context, s *agent.Session) error {
 	if err := c.check(); err != nil {
@@ -79,11 +87,8 @@ func (c *Config) Open(_ context.Context, s *agent.Session) error {
 	if err := c.parse(); err != nil {
 		return err
 	}
-	for _, name := range s.Secrets() {
-		c.secrets = append(c.secrets, s.Secret(name))
-	}
 	s.Describe(strings.Join(c.Command, " "))
-	c.inherit(s)
+	c.environ, c.secrets = programs.Inherit(s)
 	return nil
 }
 
@@ -145,20 +150,6 @@ func (c *Config) parse() error {
 		}
 	}
 	return nil
-}
-
-// inherit builds the environment of the command: that of this process, which the host has kept small, without the
-// protocol's own variables, and the secrets that the session was granted.
-func (c *Config) inherit(s *agent.Session) {
-	for _, pair := range os.Environ() {
-		name, _, _ := strings.Cut(pair, "=")
-		if name != agentpb.CookieKey && name != agentpb.StdinWatch && !strings.HasPrefix(name, "PLUGIN_") {
-			c.environ = append(c.environ, pair)
-		}
-	}
-	for _, name := range s.Secrets() {
-		c.environ = append(c.environ, name+"="+s.Secret(name))
-	}
 }
 
 // answer is the agent.

@@ -3,6 +3,7 @@ package doctor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -216,12 +217,12 @@ func (o *Options) agents(m *manifest.Manifest) []finding {
 func (o *Options) agent(a *manifest.Agent) (f finding, program string) {
 	f = finding{What: "agent " + a.Name, State: fine, Detail: "use " + a.Use}
 	command := a.Command
-	_, bundled := o.App.Bundled[a.Use]
+	own, bundled := o.App.Bundled[a.Use]
 	_, inProcess := o.App.InProcess[a.Use]
 	switch {
 	case a.Use == manifest.Plugin:
-	case a.Use == "exec":
-		command = execCommand(a)
+	case own.Command != nil:
+		command = own.Command(json.RawMessage(a.Config))
 	case !bundled && !inProcess:
 		f.State, f.Detail, f.Hint = wrong, fmt.Sprintf("there is no bundled agent %q", a.Use), o.nearUse(a.Use)
 		return f, ""

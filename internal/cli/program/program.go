@@ -12,6 +12,7 @@ import (
 	"github.com/parallax-run/parallax/internal/pattern/patterntest"
 	"github.com/parallax-run/parallax/plugins/agent"
 	"github.com/parallax-run/parallax/plugins/anthropic"
+	cliagent "github.com/parallax-run/parallax/plugins/cli"
 	execagent "github.com/parallax-run/parallax/plugins/exec"
 	"github.com/parallax-run/parallax/plugins/host"
 	"github.com/parallax-run/parallax/plugins/host/sandbox/egress"
@@ -64,7 +65,8 @@ func bundled() map[string]cli.Bundled {
 	of := func(define func() agent.Definition) func() { return func() { agent.ServeDefinition(define()) } }
 	return map[string]cli.Bundled{
 		"anthropic": {Serve: of(anthropic.Agent), Secrets: anthropic.Secrets, Gateway: gateway(anthropic.Secrets, anthropic.Server, "X-Api-Key", "")},
-		"exec":      {Serve: of(execagent.Agent)},
+		"cli":       {Serve: of(cliagent.Agent), Command: cliagent.Command},
+		"exec":      {Serve: of(execagent.Agent), Command: execagent.Command},
 		"http":      {Serve: of(httpagent.Agent), Secrets: httpagent.Secrets},
 		"human":     {Serve: of(human.Agent)},
 		"openai":    {Serve: of(openai.Agent), Secrets: openai.Secrets, Gateway: gateway(openai.Secrets, openai.Server, "Authorization", "Bearer ")},

@@ -41,8 +41,8 @@ func sandboxed(app *cli.App, a *manifest.Agent, c *host.AgentConfig) {
 			c.Gateways = append(c.Gateways, g)
 		}
 	}
-	if a.Use == "exec" {
-		grantCommand(a, p)
+	if b := app.Bundled[a.Use]; b.Command != nil {
+		grantCommand(b.Command(json.RawMessage(a.Config)), a.Dir, p)
 	}
 }
 
@@ -73,17 +73,14 @@ func program(name string) string {
 	return name
 }
 
-// grantCommand lets an exec agent run its own command.
-func grantCommand(a *manifest.Agent, p *sandbox.Policy) {
-	var settings struct {
-		Command []string `json:"command"`
-	}
-	if json.Unmarshal(a.Config, &settings) != nil || len(settings.Command) == 0 || p.Exec.All {
+// grantCommand lets an agent run its own command.
+func grantCommand(argv []string, dir string, p *sandbox.Policy) {
+	if len(argv) == 0 || p.Exec.All {
 		return
 	}
-	name := settings.Command[0]
+	name := argv[0]
 	if strings.ContainsAny(name, `/\`) && !filepath.IsAbs(name) {
-		name = filepath.Join(a.Dir, name)
+		name = filepath.Join(dir, name)
 	}
 	p.Exec.Items = append(slices.Clip(p.Exec.Items), program(name))
 }
