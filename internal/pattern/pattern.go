@@ -29,6 +29,7 @@ type Options struct {
 
 	// Packages finds what the package at root may load from elsewhere; it is asked when a label first needs it. Nil means that there is nothing.
 	Packages func(root string) (Packages, error)
+	Package  string // the package that is loaded, as github.com/owner/repo@v1.2.0; "" for a project's own patterns
 }
 
 // PathError says that there is no pattern at a path.

@@ -67,7 +67,7 @@ func packagesOf(app *cli.App, m *manifest.Manifest) (*market.Packages, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &market.Packages{Cache: cache, Manifest: m, Lock: lock, Platform: Platform()}, nil
+	return &market.Packages{Cache: cache, Manifest: m, Lock: lock, Platform: Platform(), Agents: all(m)}, nil
 }
 
 // installed makes agents of packages programs with the permissions that were granted. One that is not installed becomes absent, with the reason.
