@@ -51,13 +51,15 @@ func TestScript(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "hub": hub},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "hub": hub, "index": serveIndex},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SDK", sdk)
 			e.Setenv("SELF", self)
 			e.Setenv("HOME", filepath.Join(e.WorkDir, ".home"))
+			e.Setenv("PARALLAX_INDEX", "off") // unless a script has one
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
 			e.Values[hubs{}] = new(*github.Server)
+			e.Values[shelves{}] = new(*shelf)
 			for name, value := range toolchain {
 				e.Setenv(name, value)
 			}

@@ -33,6 +33,7 @@ type Manifest struct {
 	Limits  runtime.Limits // fields at zero where the manifest says nothing
 	State   State
 	Run     Run
+	Market  Market
 
 	Providers []Provider // by name, in byte order
 	Published
@@ -167,7 +168,7 @@ func Parse(name string, text []byte) (*Manifest, error) {
 func manifestOf(doc *document, name, workspace string) *Manifest {
 	m := &Manifest{Path: name, Dir: filepath.Dir(name)}
 	top := doc.top()
-	top.only(append([]string{"project", "agents", "providers", "limits", "state", "run"}, publishedTables()...)...)
+	top.only(append([]string{"project", "agents", "providers", "limits", "state", "run", "market"}, publishedTables()...)...)
 	m.Project = projectOf(top.table("project"))
 	m.Agents = agentsOf(top.table("agents"), m.Dir)
 	m.Providers = providersOf(top.table("providers"))
@@ -175,6 +176,7 @@ func manifestOf(doc *document, name, workspace string) *Manifest {
 	m.Limits = limitsOf(top.table("limits"))
 	m.State = stateOf(top.table("state"), m.Dir)
 	m.Run = runOf(top.table("run"))
+	m.Market = marketOf(top.table("market"), "index")
 	m.Published = publishedOf(top, workspace)
 	m.known(doc)
 	m.rolesFit(doc)

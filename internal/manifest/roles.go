@@ -34,20 +34,29 @@ func cutRole(role string) (alias, name string, of bool) {
 	return alias, name, true
 }
 
+// filledOnce sees to it that each role is filled by one agent.
+func (d *document) filledOnce(agents []Agent) {
+	by := make(map[string]string)
+	for _, a := range agents {
+		for _, role := range a.Roles {
+			if other, taken := by[role]; taken {
+				d.problem(d.place([]string{"agents", a.Name, "roles"}), "take it from one of them", "the role %s is filled by %s and by %s", role, other, a.Name)
+			}
+			by[role] = a.Name
+		}
+	}
+}
+
 // rolesFit sees to it that each role is filled by one agent, and that its package is there.
 func (m *Manifest) rolesFit(doc *document) {
+	doc.filledOnce(m.Agents)
 	var aliases []string
 	for _, d := range m.Dependencies {
 		aliases = append(aliases, d.Alias)
 	}
-	by := make(map[string]string)
 	for _, a := range m.Agents {
 		at := doc.place([]string{"agents", a.Name, "roles"})
 		for _, role := range a.Roles {
-			if other, taken := by[role]; taken {
-				doc.problem(at, "take it from one of them", "the role %s is filled by %s and by %s", role, other, a.Name)
-			}
-			by[role] = a.Name
 			alias, _, of := cutRole(role)
 			if !of || slices.Contains(aliases, alias) {
 				continue

@@ -27,6 +27,9 @@ func (c *Client) archived(ctx context.Context, r Ref, commit, file, dir string) 
 
 // cloned fetches the files of a commit with git, from hosts that pack nothing.
 func (c *Client) cloned(ctx context.Context, r Ref, commit, file, dir string) error {
+	if c.mirrored(r.Host()) {
+		return notMirrored(r)
+	}
 	git, err := exec.LookPath("git")
 	if err != nil {
 		return wrongf(NotFound, "install git", "%s has neither a release nor archives, and there is no git to clone it with", r)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ import (
 type Client struct {
 	// HTTP is used for requests. Nil means one with sensible bounds that follows redirects to HTTPS only.
 	HTTP *http.Client
-	// Bases are URLs to be used instead of https://HOST, by host: mirrors, and servers of tests.
+	// Bases are URLs to be used instead of https://HOST, by host: mirrors, and servers of tests. That of "*" is for all others, whose names follow it.
 	Bases map[string]string
 	// Token gives what private repositories of a host are read with, or "". It is not sent to any other host.
 	Token func(host string) string
@@ -47,7 +48,8 @@ const (
 	bodyTime    = 15 * time.Minute
 )
 
-// ReadBases reads "github.com=http://127.0.0.1:8080,ghe.example.org=https://mirror" as PARALLAX_HOSTS has it. Plain HTTP is for this machine only.
+// ReadBases reads "github.com=http://127.0.0.1:8080,ghe.example.org=https://mirror" as PARALLAX_HOSTS has it. Plain HTTP is for this machine only. A folder, as in
+// "*=/srv/mirror", is a mirror that parallax mirror made.
 func ReadBases(text string) (map[string]string, error) {
 	bases := make(map[string]string)
 	for item := range strings.SplitSeq(text, ",") {
@@ -55,16 +57,24 @@ func ReadBases(text string) (map[string]string, error) {
 			continue
 		}
 		host, base, _ := strings.Cut(item, "=")
+		if filepath.IsAbs(base) {
+			base = fileURL(base)
+		}
 		u, err := url.Parse(base)
-		if err != nil || u.Host == "" || u.RawQuery != "" || !allowed(u) {
-			return nil, wrongf(BadName, "write PARALLAX_HOSTS=github.com=https://mirror.example.org", "PARALLAX_HOSTS: %q is not HOST=https://...", item)
+		if err != nil || u.Host == "" && u.Scheme != "file" || u.RawQuery != "" || !askable(u) {
+			return nil, wrongf(BadName, "write PARALLAX_HOSTS=github.com=https://mirror.example.org, or PARALLAX_HOSTS=*=/srv/mirror", "PARALLAX_HOSTS: %q is not HOST=https://...", item)
 		}
 		bases[host] = strings.TrimSuffix(base, "/")
 	}
 	return bases, nil
 }
 
-// allowed says whether a URL may be asked: HTTPS, or plain HTTP on this machine.
+// askable says whether a person may name a URL: one that may be followed to, or a file.
+func askable(u *url.URL) bool {
+	return allowed(u) || u.Scheme == "file" && u.Host == "" && u.Path != ""
+}
+
+// allowed says whether a URL may be followed to: HTTPS, or plain HTTP on this machine.
 func allowed(u *url.URL) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
 }
@@ -78,12 +88,33 @@ func (c *Client) base(host string) string {
 	if b, ok := c.Bases[host]; ok {
 		return b
 	}
+	if b, ok := c.Bases["*"]; ok {
+		return b + "/" + hostFolder(host)
+	}
 	return "https://" + host
 }
 
+// hostFolder is the name of a host in a mirror. Not all file systems have colons.
+func hostFolder(host string) string { return strings.ReplaceAll(host, ":", "_") }
+
+// rebased is the URL that is asked in place of another.
+func (c *Client) rebased(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return address
+	}
+	if base := c.base(u.Host); base != "https://"+u.Host {
+		return base + u.EscapedPath()
+	}
+	return address
+}
+
+// mirrored says whether a host is stood for by a folder.
+func (c *Client) mirrored(host string) bool { return strings.HasPrefix(c.base(host), "file:") }
+
 // api is the URL of a host's REST API.
 func (c *Client) api(host string) string {
-	if _, ok := c.Bases[host]; !ok && host == "github.com" {
+	if host == "github.com" && c.base(host) == "https://github.com" {
 		return "https://api.github.com"
 	}
 	return c.base(host) + "/api/v3"
@@ -98,15 +129,17 @@ func (c *Client) token(host string) string {
 
 // NewHTTP makes the client that is used unless another is given.
 func NewHTTP() *http.Client {
+	t := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: headTime}).DialContext,
+		ForceAttemptHTTP2:     true,
+		TLSHandshakeTimeout:   headTime,
+		ResponseHeaderTimeout: headTime,
+		IdleConnTimeout:       headTime,
+	}
+	t.RegisterProtocol("file", folders{})
 	return &http.Client{
-		Transport: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: headTime}).DialContext,
-			ForceAttemptHTTP2:     true,
-			TLSHandshakeTimeout:   headTime,
-			ResponseHeaderTimeout: headTime,
-			IdleConnTimeout:       headTime,
-		},
+		Transport: t,
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if len(via) > 5 {
 				return errors.New("it redirects too often")
@@ -126,7 +159,14 @@ type request struct {
 	accept string
 	auth   string // the header Authorization, or ""
 	max    int64  // bytes
+	method string // "" is GET
+	etag   string // of what is known already, or ""
+
+	head func(http.Header) // is told the header of the answer; or nil
 }
+
+// errUnchanged says that what is known by its etag is what there is.
+var errUnchanged = errors.New("it has not changed")
 
 // statusError is an answer that is not the one wanted.
 type statusError struct {
@@ -144,7 +184,7 @@ func absent(err error) bool {
 
 // get reads what a URL gives into sink, which begins anew with each attempt.
 func (c *Client) get(ctx context.Context, r request, sink func(io.Reader) error) error {
-	if u, err := url.Parse(r.url); err != nil || !allowed(u) {
+	if u, err := url.Parse(r.url); err != nil || !askable(u) {
 		return wrongf(Network, "", "%s is not an HTTPS address", r.url)
 	}
 	var err error
@@ -189,7 +229,7 @@ const never = time.Duration(-1)
 func (c *Client) attempt(ctx context.Context, r request, sink func(io.Reader) error) (pause time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, bodyTime)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, nil)
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(r.method, http.MethodGet), r.url, nil)
 	if err != nil {
 		return never, err
 	}
@@ -200,6 +240,9 @@ func (c *Client) attempt(ctx context.Context, r request, sink func(io.Reader) er
 	if r.auth != "" {
 		req.Header.Set("Authorization", r.auth)
 	}
+	if r.etag != "" {
+		req.Header.Set("If-None-Match", r.etag)
+	}
 	res, err := c.client().Do(req)
 	if err != nil {
 		return 0, c.unreachable(ctx, r, err)
@@ -207,6 +250,9 @@ func (c *Client) attempt(ctx context.Context, r request, sink func(io.Reader) er
 	defer res.Body.Close()
 	if pause, err := c.answered(r, res); err != nil {
 		return pause, err
+	}
+	if r.head != nil {
+		r.head(res.Header)
 	}
 	body := &counted{r: res.Body, left: r.max}
 	err = sink(body)
@@ -243,8 +289,10 @@ func (c *Client) unreachable(ctx context.Context, r request, err error) error {
 // answered judges the status of an answer.
 func (c *Client) answered(r request, res *http.Response) (pause time.Duration, err error) {
 	switch {
-	case res.StatusCode == http.StatusOK:
+	case res.StatusCode == http.StatusOK, res.StatusCode == http.StatusNoContent:
 		return 0, nil
+	case res.StatusCode == http.StatusNotModified && r.etag != "":
+		return never, errUnchanged
 	case limited(res):
 		return c.limit(r, res)
 	case res.StatusCode >= 500 || res.StatusCode == http.StatusRequestTimeout:

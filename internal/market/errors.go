@@ -25,6 +25,7 @@ const (
 	Refused     Code = "refused"    // its permissions were not granted
 	NotStarting Code = "start"      // the agent does not start
 	NoRoom      Code = "no_room"    // the disk is full
+	Withdrawn   Code = "withdrawn"  // the index removed it, or its author took it back
 	Changed     Code = "changed"    // files were changed after they were installed
 )
 

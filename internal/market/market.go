@@ -25,8 +25,12 @@ type Market struct {
 	Consent func(ctx context.Context, a Ask) error
 	// Start starts an agent that was unpacked to dir, as a test. Its error undoes the installation. Nil believes it.
 	Start func(ctx context.Context, dir string, m *manifest.Manifest) error
+	// Index says what was published and what became of it. Nil knows nothing.
+	Index *Indexes
 	// Verifier says who vouches for a package. Nil asks nobody.
 	Verifier Verifier
+
+	remarks []string // that were said
 }
 
 // Verifier checks where a package comes from.

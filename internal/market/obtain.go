@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/market/index"
 )
 
 // Versions asks for the versions of a package and gives them in no order.
@@ -22,12 +23,39 @@ func (m *Market) Versions(ctx context.Context, source string) ([]string, error) 
 	return slices.Collect(maps.Keys(tags)), err
 }
 
+// offered asks for the versions of a package that one may begin with: those that were not taken back. The error is that all were.
+func (m *Market) offered(ctx context.Context, source string) ([]string, error) {
+	if _, err := m.known(ctx); err != nil {
+		return nil, err
+	}
+	versions, err := m.Versions(ctx, source)
+	if err != nil || len(versions) == 0 {
+		return nil, err
+	}
+	kept := slices.DeleteFunc(slices.Clone(versions), func(v string) bool { return m.away(Ref{source, v}) != nil })
+	if len(kept) == 0 {
+		r := Ref{source, latest(versions, "")}
+		return nil, withdrawn(r, *m.away(r))
+	}
+	return kept, nil
+}
+
+// away says why nobody should begin with a version, or gives nil.
+func (m *Market) away(r Ref) *Note {
+	for _, n := range m.Index.Notes(r) {
+		if n.Kind.Removed() || n.Kind == NoteYanked {
+			return &n
+		}
+	}
+	return nil
+}
+
 // Latest gives a ref its version where it has none: the newest release. Without a network it is the newest that is installed here.
 func (m *Market) Latest(ctx context.Context, r Ref) (Ref, error) {
 	if r.Version != "" {
 		return r, nil
 	}
-	versions, err := m.Versions(ctx, r.Source)
+	versions, err := m.offered(ctx, r.Source)
 	if is(err, Network) || is(err, RateLimited) {
 		if v := latest(m.Cache.versions(r.Source), ""); v != "" {
 			m.say(fmt.Sprintf("%v; taking %s %s, which is installed here", err, r.Source, v))
@@ -79,6 +107,7 @@ type obtaining struct {
 	locked *manifest.Locked
 	before func(*manifest.Manifest) error
 	commit string
+	entry  *index.Version // what the index says of it, or nil
 	stage  *staging
 }
 
@@ -89,6 +118,9 @@ func (o *obtaining) run(ctx context.Context) (*Tree, error) {
 	}
 	if o.commit = tags[o.ref.Version]; o.commit == "" {
 		return nil, o.noVersion(slices.Collect(maps.Keys(tags)))
+	}
+	if err := o.listed(ctx); err != nil {
+		return nil, err
 	}
 	if o.locked != nil && o.locked.Commit != "" && o.locked.Commit != o.commit {
 		return nil, wrongf(Moved, "ask its author why; to accept it, remove it from parallax.lock and run parallax install",
@@ -108,6 +140,39 @@ func (o *obtaining) run(ctx context.Context) (*Tree, error) {
 		}
 	}
 	return o.pattern(ctx, rel)
+}
+
+// listed compares what the host says of a version with what the index says.
+func (o *obtaining) listed(ctx context.Context) error {
+	c, err := o.known(ctx)
+	if err != nil {
+		return err
+	}
+	v, ok := c.Version(o.ref)
+	if o.entry = nil; !ok {
+		return nil
+	}
+	if o.entry = &v; v.Commit != o.commit {
+		return wrongf(Moved, "do not use it; ask its author why", "the tag %s of %s was moved: it is at commit %.12s, and the index says %.12s", o.ref.Version, o.ref.Source, o.commit, v.Commit)
+	}
+	return nil
+}
+
+// promised compares what came with what the index says of it.
+func (o *obtaining) promised(r Receipt) error {
+	want, got := "", r.Hash
+	switch {
+	case o.entry == nil:
+		return nil
+	case r.Kind == manifest.KindAgent:
+		want, got = o.entry.Hashes[o.Platform], r.Asset
+	default:
+		want = o.entry.H1
+	}
+	if want != "" && want != got {
+		return wrongf(BadSum, "do not use it; ask its author why its files changed", "the files of %s are not those that the index says: their hash is %s and was %s", o.ref, got, want)
+	}
+	return nil
 }
 
 func (o *obtaining) noVersion(versions []string) error {
@@ -283,6 +348,9 @@ func (o *obtaining) publish(ctx context.Context, r Receipt, digest string) (*Tre
 	if o.locked != nil && o.locked.Hash != "" && o.locked.Hash != r.Hash {
 		return nil, wrongf(BadSum, "ask its author why its files changed; to accept it, remove it from parallax.lock and run parallax install",
 			"the files of %s are not those that parallax.lock says: their hash is %s and was %s", o.ref, r.Hash, o.locked.Hash)
+	}
+	if err := o.promised(r); err != nil {
+		return nil, err
 	}
 	r.Source, r.Version, r.Commit = o.ref.Source, o.ref.Version, o.commit
 	if o.Verifier != nil {

@@ -2,6 +2,7 @@ package market
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/semver"
@@ -19,7 +20,10 @@ type Packages struct {
 	Platform  string
 	Agents    []manifest.Agent              // that fill roles
 	Self      string                        // the package whose manifest it is, as github.com/owner/repo@v1.2.0; "" when it is a project's
+	Notes     func(Ref) []Note              // what is known to have become of a version; nil knows nothing
+	Say       func(line string)             // tells a person what need not stop a run; nil is silent
 	manifests map[string]*manifest.Manifest // of packages, by name
+	judged    []Ref
 }
 
 var _ pattern.Packages = (*Packages)(nil)
@@ -119,7 +123,11 @@ func (p *Packages) Dir(name string) (string, error) {
 	return t.Dir, nil
 }
 
+// tree gives the files of a package, unless it is malware.
 func (p *Packages) tree(locked manifest.Locked) (*Tree, error) {
+	if err := p.judge(Ref{locked.Source, locked.Version}); err != nil {
+		return nil, err
+	}
 	t, err := p.Cache.open(key(locked.Hash, locked.Assets[p.Platform]))
 	switch {
 	case is(err, Unlocked):
@@ -128,6 +136,23 @@ func (p *Packages) tree(locked manifest.Locked) (*Tree, error) {
 		return nil, &pattern.PackageError{Message: err.Error(), Hint: "parallax install takes it again", Cause: err}
 	}
 	return t, err
+}
+
+// judge stops a run that uses malware, and tells of what else was removed.
+func (p *Packages) judge(r Ref) error {
+	if p.Notes == nil || slices.Contains(p.judged, r) {
+		return nil
+	}
+	for _, n := range p.Notes(r) {
+		switch {
+		case n.Kind == NoteMalware:
+			return &pattern.PackageError{Message: fmt.Sprintf("%s %s", r, n), Hint: "take it out of the project: parallax remove " + r.Source}
+		case n.Kind.Removed() && p.Say != nil:
+			p.Say(fmt.Sprintf("%s %s; parallax audit tells more", r, n))
+		}
+	}
+	p.judged = append(p.judged, r)
+	return nil
 }
 
 // Agent is an installed agent.

@@ -132,6 +132,7 @@ type resolution struct {
 	grants map[string]string // of agents, by source
 
 	offline bool // nothing is fetched
+	alone   bool // it is for no project
 }
 
 // resolve installs what roots need, and makes the lock.
@@ -168,8 +169,8 @@ func (r *resolution) needs(ctx context.Context, ref Ref, direct bool) ([]want, e
 		asked = true
 		return r.consent(ctx, ref, m)
 	}
-	if r.offline && r.cached(ref, nil) == nil {
-		return nil, wrongf(Unlocked, installHint, "%s is not installed here", ref)
+	if err := r.may(ctx, ref, direct); err != nil {
+		return nil, err
 	}
 	t, err := r.obtain(ctx, ref, r.pinned(ref), before)
 	if err != nil {
@@ -190,6 +191,21 @@ func (r *resolution) needs(ctx context.Context, ref Ref, direct bool) ([]want, e
 		return nil, before(m)
 	}
 	return nil, nil
+}
+
+// may says whether a version may be used at all. Before anything is fetched the indexes are asked.
+func (r *resolution) may(ctx context.Context, ref Ref, direct bool) error {
+	pinned := r.pinned(ref)
+	fetch := r.cached(ref, pinned) == nil
+	if fetch && r.offline {
+		return wrongf(Unlocked, installHint, "%s is not installed here", ref)
+	}
+	if fetch {
+		if _, err := r.known(ctx); err != nil {
+			return err
+		}
+	}
+	return r.judge(ref, use{fetch: fetch, begin: direct && pinned == nil && (fetch || !r.alone)})
 }
 
 // consent asks for what an agent wants, unless that was granted before.
@@ -270,7 +286,7 @@ func (m *Market) Add(ctx context.Context, ref Ref) (*Tree, *manifest.Lock, error
 
 // add is Add. offline takes what is in the cache and nothing else.
 func (m *Market) add(ctx context.Context, ref Ref, offline bool) (*Tree, *manifest.Lock, error) {
-	r := &resolution{Market: m, before: &manifest.Lock{}, trees: make(map[Ref]*Tree), grants: make(map[string]string), offline: offline}
+	r := &resolution{Market: m, before: &manifest.Lock{}, trees: make(map[Ref]*Tree), grants: make(map[string]string), offline: offline, alone: true}
 	lock, trees, err := r.resolve(ctx, []want{{Ref: ref}})
 	if err != nil {
 		return nil, nil, err
@@ -291,7 +307,11 @@ type Newer struct {
 func (m *Market) Outdated(ctx context.Context, mf *manifest.Manifest, lock *manifest.Lock) ([]Newer, error) {
 	var all []Newer
 	for _, d := range mf.Dependencies {
-		versions, err := m.Versions(ctx, d.Source)
+		versions, err := m.offered(ctx, d.Source)
+		if is(err, Withdrawn) {
+			m.remark(err.Error())
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

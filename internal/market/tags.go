@@ -22,6 +22,9 @@ func (c *Client) tags(ctx context.Context, r Ref) (map[string]string, error) {
 		req.auth = basic(token)
 		tags, err = c.readTags(ctx, req)
 	}
+	if absent(err) && c.mirrored(r.Host()) {
+		return nil, notMirrored(r)
+	}
 	if absent(err) {
 		hint := "check its name; a private one is read with GITHUB_TOKEN"
 		if req.auth != "" {

@@ -22,12 +22,12 @@ type addOptions struct {
 func NewAddCmd(app *cli.App) *cobra.Command {
 	o := &addOptions{options: options{app: app}}
 	cmd := &cobra.Command{
-		Use:   "add SOURCE[@VERSION]",
+		Use:   "add NAME|SOURCE[@VERSION]",
 		Short: "Add a package to this project",
-		Long: `Install a package and write it into [dependencies] of parallax.toml and into parallax.lock. A pattern is then loaded by
+		Long: `Install a package, by its source or by the name owner/repo that it has in the index, and write it into [dependencies] of parallax.toml and into parallax.lock. A pattern is then loaded by
 load("@ALIAS//file.star", ...), an agent is asked by use = "@ALIAS" in its table. A package that is there gets the new version.`,
-		Example: "  parallax add github.com/acme/debate\n  parallax add github.com/acme/critic@v1.4.0 --as critic",
-		Args:    cli.Args(1, 1, "one source"),
+		Example: "  parallax add acme/debate\n  parallax add github.com/acme/critic@v1.4.0 --as critic",
+		Args:    cli.Args(1, 1, "one name or source"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.ref = args[0]
 			return o.run(cmd.Context())
@@ -39,19 +39,19 @@ load("@ALIAS//file.star", ...), an agent is asked by use = "@ALIAS" in its table
 }
 
 func (o *addOptions) run(ctx context.Context) error {
-	ref, err := market.ParseRef(o.ref)
-	if err != nil {
-		return err
-	}
 	mf, err := o.here()
 	if err != nil {
 		return err
 	}
-	if err := o.name(mf, ref); err != nil {
-		return err
-	}
 	m, err := o.market()
 	if err != nil {
+		return err
+	}
+	ref, err := m.Named(ctx, o.ref)
+	if err != nil {
+		return err
+	}
+	if err := o.name(mf, ref); err != nil {
 		return err
 	}
 	if ref, err = m.Latest(ctx, ref); err != nil {

@@ -105,7 +105,7 @@ func lines(p *manifest.Permissions) [][2]string {
 	return all
 }
 
-// clean is a text of somebody else without what could move the cursor, or show another text than it is.
+// clean is a text of somebody else without what could move a cursor, or show another text than it is.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/manifest"
-	"github.com/parallax-run/parallax/internal/market"
 )
 
 type installOptions struct {
@@ -21,15 +20,15 @@ type installOptions struct {
 func NewInstallCmd(app *cli.App) *cobra.Command {
 	o := &installOptions{options: options{app: app}}
 	cmd := &cobra.Command{
-		Use:   "install [SOURCE[@VERSION]]",
+		Use:   "install [NAME|SOURCE[@VERSION]]",
 		Short: "Install the packages of this project, or one package",
 		Long: `Install what [dependencies] in parallax.toml names, in the versions and with the content that parallax.lock says; what is not locked yet is
-locked. With a source, such as github.com/owner/repo@v1.2.0, install that package for this user, whatever the project: parallax run
+locked. With a source, such as github.com/owner/repo@v1.2.0, or the name owner/repo that it has in the index, install that package for this user, whatever the project: parallax run
 can then run it without a network.
 
 What was installed once is not fetched again. Agents show what they ask for before they run for the first time.`,
-		Example: "  parallax install\n  parallax install --locked\n  parallax install github.com/acme/debate@v1.2.0",
-		Args:    cli.Args(0, 1, "one source"),
+		Example: "  parallax install\n  parallax install --locked\n  parallax install acme/debate\n  parallax install github.com/acme/debate@v1.2.0",
+		Args:    cli.Args(0, 1, "one name or source"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				o.ref = args[0]
@@ -58,11 +57,11 @@ func (o *installOptions) all(ctx context.Context) error {
 
 // one installs a package for no project.
 func (o *installOptions) one(ctx context.Context) error {
-	ref, err := market.ParseRef(o.ref)
+	m, err := o.market()
 	if err != nil {
 		return err
 	}
-	m, err := o.market()
+	ref, err := m.Named(ctx, o.ref)
 	if err != nil {
 		return err
 	}

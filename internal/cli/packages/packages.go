@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +50,7 @@ func (o *options) found() (*market.Packages, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &market.Packages{Cache: cache, Manifest: m, Lock: lock, Platform: project.Platform()}, nil
+	return &market.Packages{Cache: cache, Manifest: m, Lock: lock, Platform: project.Platform()}, nil // without notes: malware is listed too
 }
 
 // sync brings lock and cache in line with the manifest, after edits of it, and tells what changed.

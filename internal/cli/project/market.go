@@ -5,8 +5,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/semver"
 
@@ -23,7 +26,11 @@ func Market(app *cli.App) (*market.Market, error) {
 	if err != nil {
 		return nil, err
 	}
-	bases, err := market.ReadBases(app.Getenv("PARALLAX_HOSTS"))
+	settings, err := Settings(app)
+	if err != nil {
+		return nil, err
+	}
+	bases, err := market.ReadBases(cmp.Or(app.Getenv("PARALLAX_HOSTS"), strings.Join(settings.Market.Hosts, ",")))
 	if err != nil {
 		return nil, err
 	}
@@ -35,18 +42,88 @@ func Market(app *cli.App) (*market.Market, error) {
 	if !semver.IsValid(version) {
 		version = "" // built from a checkout
 	}
+	say := func(line string) { fmt.Fprintln(app.Err, line) }
+	client := &market.Client{
+		HTTP: market.NewHTTP(), Bases: bases, Agent: "parallax/" + app.Version,
+		Attempts: attempts,
+		Token:    func(host string) string { return token(app, host) },
+	}
+	indexes, err := indexes(app, cache, settings)
+	if err != nil {
+		return nil, err
+	}
+	indexes.Client, indexes.Say = client, say
 	return &market.Market{
-		Cache: cache,
-		Client: &market.Client{
-			HTTP: market.NewHTTP(), Bases: bases, Agent: "parallax/" + app.Version,
-			Attempts: attempts,
-			Token:    func(host string) string { return token(app, host) },
-		},
+		Cache:    cache,
+		Client:   client,
+		Index:    indexes,
 		Platform: Platform(),
 		Version:  version,
-		Say:      func(line string) { fmt.Fprintln(app.Err, line) },
+		Say:      say,
 		Start:    func(ctx context.Context, dir string, m *manifest.Manifest) error { return try(ctx, app, dir, m) },
 	}, nil
+}
+
+// Settings are those of the user, for all projects.
+func Settings(app *cli.App) (*manifest.Settings, error) {
+	for _, at := range [][2]string{{"XDG_CONFIG_HOME", ""}, {"HOME", ".config"}, {"APPDATA", ""}, {"USERPROFILE", ".config"}} {
+		if dir := app.Getenv(at[0]); filepath.IsAbs(dir) {
+			return manifest.LoadSettings(filepath.Join(dir, at[1], "parallax", "config.toml"))
+		}
+	}
+	return &manifest.Settings{}, nil
+}
+
+// indexes are those that the user named, else the one that is known; and those of the project in the working directory beside them, which
+// can add packages, and not hide what the others say.
+func indexes(app *cli.App, cache *market.Cache, settings *manifest.Settings) (*market.Indexes, error) {
+	x := &market.Indexes{Dir: filepath.Join(cache.Dir, "indexes")}
+	named := settings.Market.Index
+	if env := app.Getenv("PARALLAX_INDEX"); env != "" {
+		named = strings.Split(env, ",")
+	}
+	if len(named) == 0 {
+		named = []string{market.DefaultIndex}
+	}
+	if len(named) == 1 && named[0] == market.NoIndex {
+		return x, nil
+	}
+	if m, err := manifest.Near(app.Dir); err == nil { // what is wrong with it is told by those who need it
+		named = append(slices.Clip(named), m.Market.Index...)
+	}
+	for _, text := range named {
+		at, err := market.ReadIndex(strings.TrimSpace(text))
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(x.At, func(a market.IndexAt) bool { return a.URL == at.URL && a.Key.Equal(at.Key) }) {
+			x.At = append(x.At, at)
+		}
+	}
+	return x, nil
+}
+
+// notes gives what became of a version, by the indexes that are kept. They are looked for when that is first asked.
+func notes(app *cli.App, cache *market.Cache) func(market.Ref) []market.Note {
+	find := sync.OnceValue(func() *market.Indexes {
+		settings, err := Settings(app)
+		if err != nil {
+			return nil
+		}
+		x, err := indexes(app, cache, settings)
+		if err != nil {
+			return nil
+		}
+		return x
+	})
+	return func(r market.Ref) []market.Note { return find().Notes(r) }
+}
+
+// found finds packages, without a network and without malware.
+func found(app *cli.App, cache *market.Cache, m *manifest.Manifest, lock *manifest.Lock) *market.Packages {
+	return &market.Packages{
+		Cache: cache, Manifest: m, Lock: lock, Platform: Platform(), Agents: all(m), Notes: notes(app, cache), Say: func(line string) { fmt.Fprintln(app.Err, line) },
+	}
 }
 
 // token is what private repositories of a host are read with. That of GitHub goes nowhere else.
@@ -89,13 +166,17 @@ func try(ctx context.Context, app *cli.App, dir string, m *manifest.Manifest) er
 // fetchedBytes is how much a pattern from elsewhere may make in all, unless the project or the command line says otherwise.
 const fetchedBytes = 128 << 20
 
-// OpenPackage loads the main pattern of a package, fetching it if it is not installed. Its agents are those of the project in the working directory.
-func OpenPackage(ctx context.Context, app *cli.App, ref market.Ref, agentsFile string) (*Project, error) {
+// OpenPackage loads the main pattern of a package, by its source or its name in an index, fetching it if it is not installed. Its agents are those of the project in the working directory.
+func OpenPackage(ctx context.Context, app *cli.App, name, agentsFile string) (*Project, error) {
 	m, err := Manifest(app, "", agentsFile)
 	if err != nil {
 		return nil, err
 	}
 	mk, err := Market(app)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := mk.Named(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +199,11 @@ func OpenPackage(ctx context.Context, app *cli.App, ref market.Ref, agentsFile s
 		m.Limits.Bytes = fetchedBytes
 	}
 	opts := PatternOptions(app)
+	opts.Package = ref.String()
 	opts.Packages = func(string) (pattern.Packages, error) {
-		return &market.Packages{Cache: mk.Cache, Manifest: own, Lock: lock, Platform: mk.Platform}, nil
+		packages := found(app, mk.Cache, own, lock)
+		packages.Agents, packages.Self = all(m), opts.Package
+		return packages, nil
 	}
 	loaded, err := pattern.Load(tree.Dir, app.Environment(), opts)
 	if err != nil {

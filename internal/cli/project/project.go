@@ -218,7 +218,8 @@ func (p *Project) missing(name string) error {
 			continue
 		}
 		if vacant := p.Loaded.Unbound(m.Pos.Filename(), name); vacant != nil {
-			return &Vacancy{vacant}
+			e.Problem, e.Hint = vacant.Message, vacant.Hint
+			return e
 		}
 		e.Problem += ", asked for at " + m.Pos.String()
 	}

@@ -82,7 +82,8 @@ func NewCmd(app *cli.App) *cobra.Command {
 		Use:   "run [PATTERN]",
 		Short: "Run a pattern",
 		Long: `Run a pattern: a .star file, or without one the main pattern of the project that parallax.toml describes. A source such as
-github.com/owner/repo@v1.2.0 is a pattern that others published; it is installed if need be, and its agents are those of this project.
+github.com/owner/repo@v1.2.0, or the name owner/repo that it has in the index, is a pattern that others published; it is installed if need be, and its agents are
+those of this project.
 
 An input is JSON where it parses and the parameter's default is not a string: --input n=3 is a number,
 --input name=Ada a string. --input text=@FILE passes a file's content, - being standard input; @@ stands for a leading @.
@@ -210,14 +211,10 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 
 // open loads the pattern: a file, the project's main, or a package.
 func (o *Options) open(ctx context.Context) (*project.Project, error) {
-	if !market.IsRef(o.Pattern) || project.IsThere(o.App, o.Pattern) {
+	if !market.IsRef(o.Pattern) && !market.IsName(o.Pattern) || project.IsThere(o.App, o.Pattern) {
 		return project.Open(o.App, o.Pattern, o.Agents)
 	}
-	ref, err := market.ParseRef(o.Pattern)
-	if err != nil {
-		return nil, err
-	}
-	return project.OpenPackage(ctx, o.App, ref, o.Agents)
+	return project.OpenPackage(ctx, o.App, o.Pattern, o.Agents)
 }
 
 // Job is what the command line and the manifest make of a run.
