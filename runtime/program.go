@@ -39,6 +39,7 @@ type Program struct {
 	main   *starlark.Function
 	tests  bool              // main is only the first test of a file
 	aside  any               // see Entry
+	away   *Away             // where it is interpreted out of this process; there is no main then
 	texts  map[string][]byte // of the files, by name, for hints
 	bound  bindings
 }
@@ -253,6 +254,9 @@ type Param struct {
 
 // Params lists the inputs, in the order of main's parameters.
 func (p *Program) Params() []Param {
+	if p.away != nil {
+		return p.away.Params
+	}
 	params := make([]Param, 0, p.main.NumParams())
 	n := p.main.NumParams()
 	if p.main.HasKwargs() {
@@ -270,7 +274,12 @@ func (p *Program) Params() []Param {
 }
 
 // Doc is main's docstring.
-func (p *Program) Doc() string { return p.main.Doc() }
+func (p *Program) Doc() string {
+	if p.away != nil {
+		return p.away.Doc
+	}
+	return p.main.Doc()
+}
 
 // InputError says that the inputs do not fit main's parameters.
 type InputError struct {
@@ -307,7 +316,7 @@ func (p *Program) bind(inputs Payload) ([]starlark.Tuple, error) {
 	names := p.inputNames()
 	for _, kv := range kwargs {
 		name := string(kv[0].(starlark.String))
-		if !slices.Contains(names, name) && !p.main.HasKwargs() {
+		if !slices.Contains(names, name) && !p.more() {
 			return nil, unknownInput(name, names)
 		}
 		given[name] = true
@@ -356,6 +365,9 @@ func (p *Program) Run(fx Effects, inputs Payload, cfg Config) (result Payload, e
 	kwargs, err := p.bind(inputs)
 	if err != nil {
 		return nil, err
+	}
+	if p.away != nil {
+		return p.away.Run(fx, inputs, cfg)
 	}
 	b := &Branch{run: &run{program: p, limits: cfg.Limits.WithDefaults(), seed: cfg.Seed, aside: p.aside}, fx: fx}
 	b.live = b.run.limits.LiveBranches

@@ -71,6 +71,7 @@ var house = []Room{
 	{Path: "plugins/cli", Floor: 3, Only: []string{"plugins/agent", "plugins/process"}},
 	{Path: "plugins/http", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/human", Floor: 2, Only: []string{"plugins/agent"}},
+	{Path: "plugins/mcp", Floor: 3, Only: []string{"plugins/agent", "plugins/process", "runtime"}},
 	{Path: "internal/limiter", Floor: 2, Only: []string{"runtime"}},
 	{Path: "plugins/mock", Floor: 2, Only: []string{"plugins/agent", "runtime"}},
 
@@ -80,6 +81,7 @@ var house = []Room{
 	{Path: "internal/apipb", Floor: 3},
 
 	{Path: "internal/engine", Floor: 4, Only: []string{"runtime"}, Pure: true},
+	{Path: "internal/child", Floor: 4, Only: []string{"runtime", "builtins"}, Tests: []string{"internal/engine", "internal/local", "internal/pattern", "stdlib"}},
 	{Path: "internal/story", Floor: 4, Only: []string{"runtime"}, Pure: true, Tests: []string{"builtins", "internal/engine", "internal/local"}},
 	{Path: "internal/enterprise/license", Floor: 4},
 	{Path: "internal/enterprise/access", Floor: 4},
@@ -93,7 +95,7 @@ var house = []Room{
 	{Path: "internal/enterprise/backup", Floor: 4},
 	{Path: "internal/enterprise/testcluster", Floor: 4, Only: []string{}, ForTests: true},
 	{Path: testkit, Floor: 4, ForTests: true},
-	{Path: enginetest, Floor: 4, ForTests: true, Tests: []string{"internal/engine", "internal/local", "internal/badger"}},
+{Path: enginetest, Floor: 4, ForTests: true, Tests: []string{"internal/child", "internal/engine", "internal/local", "internal/badger"}},
 	{Path: "internal/origin", Floor: 4, Only: []string{}},
 	{Path: "internal/trace", Floor: 4, Only: []string{"runtime"}, Tests: []string{"builtins", "internal/engine", "internal/local"}},
 
@@ -126,7 +128,7 @@ var house = []Room{
 
 // doors gives each dependency its room.
 var doors = []Door{
-	{Module: "go.starlark.net", Rooms: []string{"runtime", "builtins", "stdlib", "internal/pattern"}, Tests: []string{anywhere}},
+	{Module: "go.starlark.net", Rooms: []string{"runtime", "builtins", "stdlib", "internal/pattern", "internal/child"}, Tests: []string{anywhere}},
 	{Module: "github.com/google/jsonschema-go", Rooms: []string{"builtins", "plugins/agent", "plugins/host"}, Tests: []string{testkit, "internal/pattern"}},
 
 	{Module: "github.com/hashicorp/go-plugin", Rooms: []string{"plugins/agent", "plugins/host"}},
@@ -140,13 +142,15 @@ var doors = []Door{
 	{Module: "github.com/anthropics/anthropic-sdk-go", Rooms: []string{"plugins/anthropic"}, Tests: []string{testkit}},
 	{Module: "github.com/coder/acp-go-sdk", Rooms: []string{"plugins/cli"}},
 
+	{Module: "github.com/modelcontextprotocol/go-sdk", Rooms: []string{"plugins/mcp", "internal/cli"}},
+
 	{Module: "go.opentelemetry.io/otel/exporters/otlp", Rooms: []string{"internal/trace"}},
 	{Module: "go.opentelemetry.io/proto/otlp", Rooms: []string{"internal/trace", testkit}, Tests: []string{"cmd/parallax"}},
 
 	{Module: "github.com/pelletier/go-toml", Rooms: []string{"internal/manifest"}},
 	{Module: "golang.org/x/mod", Rooms: []string{"internal/manifest", "internal/market", "internal/cli"}},
 	{Module: "github.com/sigstore", Rooms: []string{"internal/provenance", testkit}},
-	{Module: "github.com/klauspost/compress", Rooms: []string{"internal/provenance"}},
+	{Module: "github.com/klauspost/compress", Rooms: []string{"internal/provenance"}, Tests: []string{"cmd/parallax-verify"}},
 	{Module: "github.com/dgraph-io/badger", Rooms: []string{"internal/badger"}},
 
 	{Module: "github.com/spf13", Rooms: []string{"internal/cli", "internal/enterprise/command"}},

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/parallax-run/parallax/internal/child"
 	"github.com/parallax-run/parallax/plugins/host"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -34,10 +35,14 @@ type App struct {
 	LookupEnv func(string) (string, bool)
 
 	Environment func() runtime.Environment // what scripts can say
+	Apart       Apart                      // interprets patterns that come from elsewhere; nil means that this process does
 	Std         fs.FS                      // the modules of @std//; nil when there are none
 	Bundled     map[string]Bundled         // agents that are part of this executable, by name
 	InProcess   map[string]MakeAgent       // agents that answer in this process, by name
 }
+
+// Apart makes an interpreter of one load graph that is another process. What it holds ends with the command.
+type Apart func() *child.Interpreter
 
 // Program is what a program says of itself. The zero Program is parallax.
 type Program struct {

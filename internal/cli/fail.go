@@ -165,7 +165,7 @@ func exitOfPackage(c market.Code) Exit {
 		return AgentStart
 	case market.Refused:
 		return NeedsPerson
-	case market.Network, market.RateLimited, market.BadSum, market.Moved, market.Unsafe, market.BadPackage, market.NoRoom, market.Changed, market.Withdrawn:
+	case market.Network, market.RateLimited, market.BadSum, market.Moved, market.Unverified, market.Unsafe, market.BadPackage, market.NoRoom, market.Changed, market.Withdrawn:
 		return PatternFailed
 	}
 	return PatternFailed

@@ -176,7 +176,7 @@ func manifestOf(doc *document, name, workspace string) *Manifest {
 	m.Limits = limitsOf(top.table("limits"))
 	m.State = stateOf(top.table("state"), m.Dir)
 	m.Run = runOf(top.table("run"))
-	m.Market = marketOf(top.table("market"), "index")
+	m.Market = marketOf(top.table("market"), "index", "verified")
 	m.Published = publishedOf(top, workspace)
 	m.known(doc)
 	m.rolesFit(doc)

@@ -22,6 +22,7 @@ const (
 	NoBuild     Code = "no_build"   // there is none for this machine or this protocol
 	Conflict    Code = "conflict"   // requirements that cannot all be met
 	Unlocked    Code = "lock"       // the lock does not fit, or the package is not installed
+	Unverified  Code = "origin"     // who built it is not who it should be, or not known
 	Refused     Code = "refused"    // its permissions were not granted
 	NotStarting Code = "start"      // the agent does not start
 	NoRoom      Code = "no_room"    // the disk is full

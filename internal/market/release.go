@@ -117,6 +117,11 @@ func parseSums(text string) (map[string]string, error) {
 // sourceAsset is the file of a release that a pattern's source is in.
 func (r Ref) sourceAsset() string { return r.Name() + "_" + r.bare() + ".zip" }
 
+// build is the file of a release that an agent for a platform is in.
+func (r Ref) build(platform string) string {
+	return fmt.Sprintf("%s_%s_x%d_%s.zip", r.Name(), r.bare(), Protocol, strings.ReplaceAll(platform, "/", "_"))
+}
+
 // builds lists the files of a release for each platform, of the protocol that is spoken here. others are the protocols of the rest.
 func (rel *release) builds(r Ref) (byPlatform map[string]string, others []string) {
 	form := regexp.MustCompile(`^` + regexp.QuoteMeta(r.Name()+"_"+r.bare()) + `_x([0-9]+)_([a-z0-9]+)_([a-z0-9]+)\.zip$`)

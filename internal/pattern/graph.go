@@ -24,6 +24,8 @@ type graph struct {
 	files    map[string]*runtime.File // parsed and not compiled yet
 	bytes    int                      // of all files read
 	decls    []*builtins.Decl         // asked for once
+	apart    func(files []*runtime.File, find func(from, label string) string) (*runtime.Program, error)
+	foreign  bool // all of it comes from elsewhere
 }
 
 func newGraph(root string, env runtime.Environment, opts Options) *graph {
@@ -32,6 +34,8 @@ func newGraph(root string, env runtime.Environment, opts Options) *graph {
 		packages: packages{find: opts.Packages, root: root, self: opts.Package},
 		env:      env,
 		cache:    opts.Cache,
+		apart:    opts.Apart,
+		foreign:  opts.Elsewhere != nil && opts.Elsewhere(root),
 		units:    make(map[string]*unit),
 		broken:   make(map[string]*labelError),
 		texts:    make(map[string][]byte),
@@ -240,19 +244,43 @@ func (e *labelError) at(pos syntax.Position) []runtime.Finding {
 	return []runtime.Finding{{Code: e.code, Pos: pos, Message: e.message, Hint: e.hint}}
 }
 
-// compile makes a program of files in load order, or takes it from the cache.
+// compile makes a program of files in load order, or takes it from the cache. What comes from elsewhere is compiled, and run, apart.
 func (g *graph) compile(units []*unit) (*runtime.Program, error) {
+	if g.apart != nil && g.fetched(units) {
+		files, err := g.parsed(units)
+		if err != nil {
+			return nil, err
+		}
+		return g.apart(files, g.nameOf)
+	}
 	return g.cache.program(keyOf(units, g.env, g.nameOf, g.packages.agents), func() (*runtime.Program, error) {
-		files := make([]*runtime.File, len(units))
-		for i, u := range units {
-			f, err := g.file(u)
-			if err != nil {
-				return nil, err
-			}
-			files[i] = f
+		files, err := g.parsed(units)
+		if err != nil {
+			return nil, err
 		}
 		return runtime.Compile(files, g.nameOf, g.env)
 	})
+}
+
+// fetched says whether one of the files comes from another package.
+func (g *graph) fetched(units []*unit) bool {
+	return g.foreign || slices.ContainsFunc(units, func(u *unit) bool {
+		space, _ := splitName(u.name)
+		return space != "" && space != stdPrefix
+	})
+}
+
+// parsed gives the parsed files of units.
+func (g *graph) parsed(units []*unit) ([]*runtime.File, error) {
+	files := make([]*runtime.File, len(units))
+	for i, u := range units {
+		f, err := g.file(u)
+		if err != nil {
+			return nil, err
+		}
+		files[i] = f
+	}
+	return files, nil
 }
 
 // nameOf gives the module that a label means, where that is already known to be good.

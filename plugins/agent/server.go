@@ -38,13 +38,7 @@ func newServer(def Definition, log *slog.Logger, stderr io.Writer, ready func())
 func (s *server) Describe(context.Context, *agentpb.DescribeRequest) (*agentpb.DescribeResponse, error) {
 	s.once.Do(s.ready)
 	i := s.def.Info
-	r := &agentpb.DescribeResponse{
-		Name: i.Name, Version: i.Version, Description: i.Description,
-		Capabilities: &agentpb.Capabilities{
-			Streaming: i.Streaming, Interactive: i.Interactive, Deterministic: i.Deterministic,
-			Idempotent: i.Idempotent, AtMostOnce: i.AtMostOnce, MaxConcurrency: uint32(max(i.Concurrency, 0)),
-		},
-	}
+	r := &agentpb.DescribeResponse{Name: i.Name, Version: i.Version, Description: i.Description, Capabilities: i.promises()}
 	var err error
 	if r.ConfigSchema, err = s.def.configSchema(); err != nil {
 		return nil, toStatus(&Error{kind: internal, Message: err.Error()})
@@ -57,6 +51,14 @@ func (s *server) Describe(context.Context, *agentpb.DescribeRequest) (*agentpb.D
 		r.Skills = append(r.Skills, d)
 	}
 	return r, nil
+}
+
+// promises are the capabilities.
+func (i Info) promises() *agentpb.Capabilities {
+	return &agentpb.Capabilities{
+		Streaming: i.Streaming, Interactive: i.Interactive, Deterministic: i.Deterministic,
+		Idempotent: i.Idempotent, AtMostOnce: i.AtMostOnce, MaxConcurrency: uint32(max(i.Concurrency, 0)),
+	}
 }
 
 func (s skill) describe() (*agentpb.Skill, error) {
@@ -96,7 +98,7 @@ func (s *server) Open(ctx context.Context, req *agentpb.OpenRequest) (_ *agentpb
 			s.log.WarnContext(ctx, "a replaced session did not close", slog.Any("error", err))
 		}
 	}
-	return &agentpb.OpenResponse{Detail: sess.detail, Skills: sess.skills}, nil
+	return &agentpb.OpenResponse{Detail: sess.detail, Skills: sess.skills, Capabilities: sess.promises}, nil
 }
 
 // Close implements agentpb.AgentServiceServer.

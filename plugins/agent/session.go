@@ -35,6 +35,8 @@ type Session struct {
 	detail  string
 	skills  []*agentpb.Skill
 
+	promises *agentpb.Capabilities
+
 	ctx    context.Context // ends with the session
 	cancel context.CancelCauseFunc
 	calls  sync.WaitGroup
@@ -63,6 +65,10 @@ func (s *Session) Offer(skill, description string, input, output json.RawMessage
 		Name: validUTF8(skill), Description: validUTF8(description), InputSchema: input, OutputSchema: output,
 	})
 }
+
+// Promise says what this session promises when its configuration decides that: the capabilities of an Info take the place of the agent's own. It is
+// used in Open.
+func (s *Session) Promise(i Info) { s.promises = i.promises() }
 
 // enter counts a call in; it is false when the session is closed.
 func (s *Session) enter() bool {

@@ -39,7 +39,7 @@ func (m *member) describe(ctx context.Context) (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	offer, caps := s.inst.offer, s.inst.offer.GetCapabilities()
+	offer, caps := s.inst.offer, s.capabilities()
 	d := Description{
 		Agent: m.cfg.Name, Name: offer.GetName(), Version: offer.GetVersion(), Description: offer.GetDescription(),
 		Detail: s.open.GetDetail(), Config: offer.GetConfigSchema(),
@@ -52,6 +52,14 @@ func (m *member) describe(ctx context.Context) (Description, error) {
 		})
 	}
 	return d, nil
+}
+
+// capabilities are those of the session, or else of its process.
+func (s *session) capabilities() *agentpb.Capabilities {
+	if own := s.open.GetCapabilities(); own != nil {
+		return own
+	}
+	return s.inst.offer.GetCapabilities()
 }
 
 // skills are those of the session, or else of its process.

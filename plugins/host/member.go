@@ -111,8 +111,8 @@ func (m *member) join(ctx context.Context) (*session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.session = s
-	m.idempotent = m.cfg.Idempotent || s.inst.offer.GetCapabilities().GetIdempotent()
-	m.atMostOnce = s.inst.offer.GetCapabilities().GetAtMostOnce()
+	m.idempotent = m.cfg.Idempotent || s.capabilities().GetIdempotent()
+	m.atMostOnce = s.capabilities().GetAtMostOnce()
 	return s, nil
 }
 
@@ -171,8 +171,9 @@ func (m *member) open(ctx context.Context) (*session, error) {
 		}
 		return nil, e
 	}
-	limit := cmp.Or(m.cfg.MaxConcurrency, int(inst.offer.GetCapabilities().GetMaxConcurrency()))
-	return &session{inst: inst, id: m.cfg.Name, open: open, queue: newQueue(limit)}, nil
+	s := &session{inst: inst, id: m.cfg.Name, open: open}
+	s.queue = newQueue(cmp.Or(m.cfg.MaxConcurrency, int(s.capabilities().GetMaxConcurrency())))
+	return s, nil
 }
 
 // ping says how long the agent's process takes to say that it is alive.

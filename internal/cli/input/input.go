@@ -71,6 +71,34 @@ func (r Reader) Inputs(ctx context.Context, params []runtime.Param, file string,
 	return runtime.Canonical(raw)
 }
 
+// Given joins inputs that are a JSON object already, nil being none, with the defaults.
+func (r Reader) Given(params []runtime.Param, given runtime.Payload) (runtime.Payload, error) {
+	fields, err := r.defaults(params)
+	if err != nil {
+		return nil, err
+	}
+	if len(given) > 0 {
+		doc, err := runtime.Canonical(given)
+		if err != nil {
+			return nil, cli.Usagef("give one JSON object with a field for each input", "the inputs are not JSON: %s", reason(err))
+		}
+		if doc[0] != '{' {
+			return nil, cli.Usagef("give one JSON object with a field for each input", "the inputs are not a JSON object")
+		}
+		if err := json.Unmarshal(doc, &fields); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.fileDefaults(params, fields); err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	return runtime.Canonical(raw)
+}
+
 func (r Reader) defaults(params []runtime.Param) (map[string]runtime.Payload, error) {
 	fields := make(map[string]runtime.Payload)
 	if len(r.Defaults) > 0 {

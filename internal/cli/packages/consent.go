@@ -12,6 +12,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/screen"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/market"
+	"github.com/parallax-run/parallax/internal/origin"
 )
 
 // consenter asks a person what an agent may do.
@@ -69,10 +70,23 @@ func asking(a market.Ask, more []string) string {
 	default:
 		fmt.Fprintf(&b, "%s %s asks for\n", a.Source, a.Version)
 	}
+	fmt.Fprintf(&b, "    %-9s %s\n", "built by", builder(a))
 	for _, line := range lines(a.Wants) {
 		fmt.Fprintf(&b, "    %-9s %s\n", line[0], line[1])
 	}
 	return b.String()
+}
+
+// builder is who built what asks, as far as it is known.
+func builder(a market.Ask) string {
+	switch a.Origin {
+	case origin.Verified:
+		return clean(a.Builder)
+	case origin.None:
+		return "nobody says"
+	case origin.Unknown, origin.Refused:
+	}
+	return "somebody: it was not checked"
 }
 
 // word is a kind of permission as people call it.

@@ -17,12 +17,14 @@ import (
 
 // options are what all commands that install have.
 type options struct {
-	app *cli.App
-	yes bool
+	app      *cli.App
+	yes      bool
+	verified bool // wanted of all packages
 }
 
 func (o *options) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "grant what agents ask for without asking; it is shown all the same")
+	cmd.Flags().BoolVar(&o.verified, "require-verified", false, "refuse packages unless it is verified that their own repository built them")
 }
 
 // market makes what installs.
@@ -32,6 +34,7 @@ func (o *options) market() (*market.Market, error) {
 		return nil, err
 	}
 	m.Consent = consenter{o.app, o.yes}.ask
+	m.RequireVerified = m.RequireVerified || o.verified
 	return m, nil
 }
 

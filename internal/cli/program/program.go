@@ -18,6 +18,7 @@ import (
 	"github.com/parallax-run/parallax/plugins/host/sandbox/egress"
 	httpagent "github.com/parallax-run/parallax/plugins/http"
 	"github.com/parallax-run/parallax/plugins/human"
+	"github.com/parallax-run/parallax/plugins/mcp"
 	"github.com/parallax-run/parallax/plugins/mock"
 	"github.com/parallax-run/parallax/plugins/openai"
 	"github.com/parallax-run/parallax/runtime"
@@ -44,6 +45,11 @@ func Main(p cli.Program, version string, args []string, commands ...cli.Command)
 		fmt.Fprintf(app.Err, "%s: %v\n", app.Name(), err)
 		return int(cli.PatternFailed)
 	}
+	if p.Name == "" { // on a cluster workers are held apart instead
+		var apart children
+		app.Apart = apart.interpreter(app)
+		defer apart.close()
+	}
 	ctx, stop := interruptible()
 	defer stop()
 	return cli.Main(ctx, app, args, commands...)
@@ -69,6 +75,7 @@ func bundled() map[string]cli.Bundled {
 		"exec":      {Serve: of(execagent.Agent), Command: execagent.Command},
 		"http":      {Serve: of(httpagent.Agent), Secrets: httpagent.Secrets},
 		"human":     {Serve: of(human.Agent)},
+		"mcp":       {Serve: of(mcp.Agent), Command: mcp.Command, Secrets: mcp.Secrets, Gateway: way("url", mcp.Server)},
 		"openai":    {Serve: of(openai.Agent), Secrets: openai.Secrets, Gateway: gateway(openai.Secrets, openai.Server, "Authorization", "Bearer ")},
 	}
 }
@@ -78,6 +85,17 @@ func gateway(secrets func(json.RawMessage) []string, server func(json.RawMessage
 	return func(config json.RawMessage) host.Gateway {
 		g := egress.Gateway{Secret: secrets(config)[0], Target: server(config), Header: header, Prefix: prefix}
 		return host.Gateway{Gateway: g, Setting: "base_url"}
+	}
+}
+
+// way is the way of an agent to the server that its settings name under a key. A secret in its first header stays with the gateway.
+func way(setting string, server func(json.RawMessage) (url, secret, header string)) func(json.RawMessage) host.Gateway {
+	return func(config json.RawMessage) host.Gateway {
+		url, secret, header := server(config)
+		if secret == "" {
+			secret = "SERVER"
+		}
+		return host.Gateway{Gateway: egress.Gateway{Secret: secret, Target: url, Header: header}, Setting: setting}
 	}
 }
 

@@ -64,7 +64,37 @@ func Path(app *cli.App, m *manifest.Manifest, path string) (string, error) {
 
 // PatternOptions says how patterns are loaded.
 func PatternOptions(app *cli.App) pattern.Options {
-	return pattern.Options{Std: app.Std, Main: mainOf, Packages: func(root string) (pattern.Packages, error) { return packagesAt(app, root) }}
+	o := pattern.Options{
+		Std: app.Std, Main: mainOf,
+		Packages:  func(root string) (pattern.Packages, error) { return packagesAt(app, root) },
+		Elsewhere: func(root string) bool { return fetched(app, root) },
+	}
+	if app.Apart != nil {
+		o.Apart = app.Apart().Compile
+	}
+	return o
+}
+
+// fetched says whether a directory is that of an installed package.
+func fetched(app *cli.App, dir string) bool {
+	cache, err := Cache(app)
+	if err != nil {
+		return false
+	}
+	for _, base := range []string{cache.Dir, resolved(cache.Dir)} {
+		if strings.HasPrefix(dir, base+string(filepath.Separator)) {
+			return true
+		}
+	}
+	return false
+}
+
+// resolved is a path without links, where it is there.
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
 }
 
 // Options is PatternOptions for a run with the agents of m, which fill the roles of packages.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,14 +15,11 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/input"
 	"github.com/parallax-run/parallax/internal/cli/keep"
 	"github.com/parallax-run/parallax/internal/cli/project"
-	"github.com/parallax-run/parallax/internal/cli/screen"
 	"github.com/parallax-run/parallax/internal/edition"
 	"github.com/parallax-run/parallax/internal/engine"
-	"github.com/parallax-run/parallax/internal/limiter"
 	"github.com/parallax-run/parallax/internal/local"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/market"
-	"github.com/parallax-run/parallax/internal/trace"
 	"github.com/parallax-run/parallax/plugins/host"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -108,7 +104,7 @@ full disk: parallax resume goes on with it, and no agent that has answered is as
 			if server != "" {
 				return o.Reported(edition.NeedsServer(edition.Server))
 			}
-			o.choose(cmd.Flags(), kept)
+			o.Choose(cmd.Flags(), kept)
 			return o.Run(cmd.Context())
 		},
 	}
@@ -140,8 +136,8 @@ func (o *Options) Flags(f *pflag.FlagSet) {
 	f.StringVar(&o.ID, "id", "", "`name` of the run; else one is made")
 }
 
-// choose reads whether the run is to be kept. Who says where wants it. Of wrong combinations prepareAndRun tells, which knows the project.
-func (o *Options) choose(f *pflag.FlagSet, kept bool) {
+// Choose reads whether the run is to be kept. Who says where wants it. Of wrong combinations prepareAndRun tells, which knows the project.
+func (o *Options) Choose(f *pflag.FlagSet, kept bool) {
 	switch {
 	case f.Changed("keep") && !kept:
 		o.Kept = No
@@ -173,7 +169,7 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	if err := o.Identify(); err != nil {
 		return err
 	}
-	p, err := o.open(ctx)
+	p, err := o.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -209,8 +205,8 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	return err
 }
 
-// open loads the pattern: a file, the project's main, or a package.
-func (o *Options) open(ctx context.Context) (*project.Project, error) {
+// Open loads the pattern: a file, the project's main, or a package.
+func (o *Options) Open(ctx context.Context) (*project.Project, error) {
 	if !market.IsRef(o.Pattern) && !market.IsName(o.Pattern) || project.IsThere(o.App, o.Pattern) {
 		return project.Open(o.App, o.Pattern, o.Agents)
 	}
@@ -269,12 +265,13 @@ func (o *Options) Execute(ctx context.Context, p *project.Project, j *Job) error
 	defer sinks.close()
 	defer context.AfterFunc(ctx, sinks.screen.Calm)()
 	who := o.person(sinks.screen)
-	h, agents := o.host(p, sinks.screen, who)
-	defer h.Close()
-	if err := h.Start(ctx, p.Agents()...); err != nil {
-		if ctx.Err() != nil {
-			return runtime.ErrCancelled()
-		}
+	var ask func(context.Context, host.Question) (runtime.Payload, error)
+	if who != nil {
+		ask = who.Answer
+	}
+	crew := o.Crew(p, sinks.screen.Lines(), ask)
+	defer crew.Close()
+	if err := crew.start(ctx, p); err != nil {
 		return err
 	}
 	w := &work{
@@ -282,8 +279,8 @@ func (o *Options) Execute(ctx context.Context, p *project.Project, j *Job) error
 			ID: o.ID, Program: p.Loaded.Program, Inputs: j.Inputs, Config: runtime.Config{Limits: j.Bounds.Limits, Seed: o.Seed},
 		},
 		engine: &local.Engine{
-			Agents: traces.Agents(agents), Signals: &local.Signals{}, Budget: j.Bounds.Budget, Open: p.Loaded.Open, Watch: sinks.watch, Emit: sinks.emit(),
-			Retell: traces != nil, Cache: &local.Memory{}, Anew: o.Anew, Identity: h.Identity,
+			Agents: traces.Agents(crew.agents), Signals: &local.Signals{}, Budget: j.Bounds.Budget, Open: p.Loaded.Open, Watch: sinks.watch, Emit: sinks.emit(),
+			Retell: traces != nil, Cache: &local.Memory{}, Anew: o.Anew, Identity: crew.host.Identity,
 		},
 		timeout: j.Timeout,
 		stay:    o.Wait || who != nil,
@@ -320,29 +317,6 @@ func tookLonger(d time.Duration) *runtime.Error {
 	late := runtime.Errorf(runtime.Limit, "the run took longer than %s", d)
 	late.Hint = "give it more with --timeout, or --keep it, and it can go on"
 	return late
-}
-
-// host makes the agents, and the way to call them within their limits.
-func (o *Options) host(p *project.Project, s *screen.Screen, who *asker) (*host.Host, limiter.Agents) {
-	opts := project.HostOptions(o.App, p.Manifest)
-	opts.Log = slog.New(slog.NewTextHandler(s.Lines(), &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: noTime}))
-	o.Allow.widen(opts.Agents, o.App.Dir)
-	if who != nil {
-		opts.Ask = who.Answer
-	}
-	opts.Trace = trace.Parent
-	limits := project.Limits(o.App, opts.Log)
-	opts.Memory = limits
-	h := host.New(opts)
-	return h, limits.Agents(h, project.LimitsOf(o.App, p.Manifest))
-}
-
-// noTime leaves out the time of a log line: the screen gives one where it is wanted.
-func noTime(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return a
 }
 
 func is[E error](err error) bool {

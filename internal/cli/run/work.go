@@ -38,7 +38,7 @@ func (w *work) do(ctx context.Context, signals []keep.Signal) (runtime.Payload, 
 func (w *work) record(ctx context.Context, s *keep.Session) (runtime.Payload, error) {
 	running, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
-	defer context.AfterFunc(ctx, func() { stop(&engine.Suspension{Why: "it was interrupted"}) })()
+	defer context.AfterFunc(ctx, func() { stop(interruption(ctx)) })()
 	running, cancel := bound(running, w.timeout, &engine.Suspension{Why: fmt.Sprintf("it took longer than %s", w.timeout)})
 	defer cancel()
 	w.engine.Keep, w.engine.Decisions = s, &local.Decisions{}
@@ -58,6 +58,14 @@ func (w *work) record(ctx context.Context, s *keep.Session) (runtime.Payload, er
 		}
 	}
 	return result, err
+}
+
+// interruption is why a kept run stops when ctx has ended: it can go on unless somebody wanted it to be over.
+func interruption(ctx context.Context) error {
+	if e, ok := errors.AsType[*runtime.Error](context.Cause(ctx)); ok {
+		return e
+	}
+	return &engine.Suspension{Why: "it was interrupted"}
 }
 
 // suspended says of an error that ended a kept run but not the pattern how the run can go on.

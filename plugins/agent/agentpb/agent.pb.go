@@ -566,8 +566,9 @@ func (x *OpenRequest) GetAgent() string {
 
 type OpenResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Detail        string                 `protobuf:"bytes,1,opt,name=detail,proto3" json:"detail,omitempty"` // for people: what the session is bound to, such as a model and an address
-	Skills        []*Skill               `protobuf:"bytes,2,rep,name=skills,proto3" json:"skills,omitempty"` // when the configuration decides what the agent can do; empty means those of Describe
+	Detail        string                 `protobuf:"bytes,1,opt,name=detail,proto3" json:"detail,omitempty"`             // for people: what the session is bound to, such as a model and an address
+	Skills        []*Skill               `protobuf:"bytes,2,rep,name=skills,proto3" json:"skills,omitempty"`             // when the configuration decides what the agent can do; empty means those of Describe
+	Capabilities  *Capabilities          `protobuf:"bytes,3,opt,name=capabilities,proto3" json:"capabilities,omitempty"` // when the configuration decides what the agent promises; absent means those of Describe
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -612,6 +613,13 @@ func (x *OpenResponse) GetDetail() string {
 func (x *OpenResponse) GetSkills() []*Skill {
 	if x != nil {
 		return x.Skills
+	}
+	return nil
+}
+
+func (x *OpenResponse) GetCapabilities() *Capabilities {
+	if x != nil {
+		return x.Capabilities
 	}
 	return nil
 }
@@ -1756,10 +1764,11 @@ const file_agent_proto_rawDesc = "" +
 	"\x05agent\x18\x06 \x01(\tR\x05agent\x1a:\n" +
 	"\fSecretsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"X\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9d\x01\n" +
 	"\fOpenResponse\x12\x16\n" +
 	"\x06detail\x18\x01 \x01(\tR\x06detail\x120\n" +
-	"\x06skills\x18\x02 \x03(\v2\x18.parallax.agent.v1.SkillR\x06skills\"-\n" +
+	"\x06skills\x18\x02 \x03(\v2\x18.parallax.agent.v1.SkillR\x06skills\x12C\n" +
+	"\fcapabilities\x18\x03 \x01(\v2\x1f.parallax.agent.v1.CapabilitiesR\fcapabilities\"-\n" +
 	"\fCloseRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\"\x0f\n" +
@@ -1910,36 +1919,37 @@ var file_agent_proto_depIdxs = []int32{
 	5,  // 2: parallax.agent.v1.DescribeResponse.capabilities:type_name -> parallax.agent.v1.Capabilities
 	23, // 3: parallax.agent.v1.OpenRequest.secrets:type_name -> parallax.agent.v1.OpenRequest.SecretsEntry
 	4,  // 4: parallax.agent.v1.OpenResponse.skills:type_name -> parallax.agent.v1.Skill
-	0,  // 5: parallax.agent.v1.RunRequest.input:type_name -> parallax.agent.v1.Value
-	0,  // 6: parallax.agent.v1.RunRequest.messages:type_name -> parallax.agent.v1.Value
-	11, // 7: parallax.agent.v1.RunRequest.budget:type_name -> parallax.agent.v1.Budget
-	24, // 8: parallax.agent.v1.RunRequest.metadata:type_name -> parallax.agent.v1.RunRequest.MetadataEntry
-	13, // 9: parallax.agent.v1.RunEvent.delta:type_name -> parallax.agent.v1.Delta
-	14, // 10: parallax.agent.v1.RunEvent.progress:type_name -> parallax.agent.v1.Progress
-	15, // 11: parallax.agent.v1.RunEvent.tool_call:type_name -> parallax.agent.v1.ToolCall
-	16, // 12: parallax.agent.v1.RunEvent.artifact:type_name -> parallax.agent.v1.Artifact
-	17, // 13: parallax.agent.v1.RunEvent.usage:type_name -> parallax.agent.v1.Usage
-	18, // 14: parallax.agent.v1.RunEvent.question:type_name -> parallax.agent.v1.Question
-	21, // 15: parallax.agent.v1.RunEvent.result:type_name -> parallax.agent.v1.Result
-	1,  // 16: parallax.agent.v1.Artifact.blob:type_name -> parallax.agent.v1.Blob
-	25, // 17: parallax.agent.v1.Artifact.labels:type_name -> parallax.agent.v1.Artifact.LabelsEntry
-	0,  // 18: parallax.agent.v1.Result.output:type_name -> parallax.agent.v1.Value
-	26, // 19: parallax.agent.v1.AgentError.fields:type_name -> parallax.agent.v1.AgentError.FieldsEntry
-	2,  // 20: parallax.agent.v1.AgentService.Describe:input_type -> parallax.agent.v1.DescribeRequest
-	6,  // 21: parallax.agent.v1.AgentService.Open:input_type -> parallax.agent.v1.OpenRequest
-	10, // 22: parallax.agent.v1.AgentService.Run:input_type -> parallax.agent.v1.RunRequest
-	19, // 23: parallax.agent.v1.AgentService.Answer:input_type -> parallax.agent.v1.AnswerRequest
-	8,  // 24: parallax.agent.v1.AgentService.Close:input_type -> parallax.agent.v1.CloseRequest
-	3,  // 25: parallax.agent.v1.AgentService.Describe:output_type -> parallax.agent.v1.DescribeResponse
-	7,  // 26: parallax.agent.v1.AgentService.Open:output_type -> parallax.agent.v1.OpenResponse
-	12, // 27: parallax.agent.v1.AgentService.Run:output_type -> parallax.agent.v1.RunEvent
-	20, // 28: parallax.agent.v1.AgentService.Answer:output_type -> parallax.agent.v1.AnswerResponse
-	9,  // 29: parallax.agent.v1.AgentService.Close:output_type -> parallax.agent.v1.CloseResponse
-	25, // [25:30] is the sub-list for method output_type
-	20, // [20:25] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	5,  // 5: parallax.agent.v1.OpenResponse.capabilities:type_name -> parallax.agent.v1.Capabilities
+	0,  // 6: parallax.agent.v1.RunRequest.input:type_name -> parallax.agent.v1.Value
+	0,  // 7: parallax.agent.v1.RunRequest.messages:type_name -> parallax.agent.v1.Value
+	11, // 8: parallax.agent.v1.RunRequest.budget:type_name -> parallax.agent.v1.Budget
+	24, // 9: parallax.agent.v1.RunRequest.metadata:type_name -> parallax.agent.v1.RunRequest.MetadataEntry
+	13, // 10: parallax.agent.v1.RunEvent.delta:type_name -> parallax.agent.v1.Delta
+	14, // 11: parallax.agent.v1.RunEvent.progress:type_name -> parallax.agent.v1.Progress
+	15, // 12: parallax.agent.v1.RunEvent.tool_call:type_name -> parallax.agent.v1.ToolCall
+	16, // 13: parallax.agent.v1.RunEvent.artifact:type_name -> parallax.agent.v1.Artifact
+	17, // 14: parallax.agent.v1.RunEvent.usage:type_name -> parallax.agent.v1.Usage
+	18, // 15: parallax.agent.v1.RunEvent.question:type_name -> parallax.agent.v1.Question
+	21, // 16: parallax.agent.v1.RunEvent.result:type_name -> parallax.agent.v1.Result
+	1,  // 17: parallax.agent.v1.Artifact.blob:type_name -> parallax.agent.v1.Blob
+	25, // 18: parallax.agent.v1.Artifact.labels:type_name -> parallax.agent.v1.Artifact.LabelsEntry
+	0,  // 19: parallax.agent.v1.Result.output:type_name -> parallax.agent.v1.Value
+	26, // 20: parallax.agent.v1.AgentError.fields:type_name -> parallax.agent.v1.AgentError.FieldsEntry
+	2,  // 21: parallax.agent.v1.AgentService.Describe:input_type -> parallax.agent.v1.DescribeRequest
+	6,  // 22: parallax.agent.v1.AgentService.Open:input_type -> parallax.agent.v1.OpenRequest
+	10, // 23: parallax.agent.v1.AgentService.Run:input_type -> parallax.agent.v1.RunRequest
+	19, // 24: parallax.agent.v1.AgentService.Answer:input_type -> parallax.agent.v1.AnswerRequest
+	8,  // 25: parallax.agent.v1.AgentService.Close:input_type -> parallax.agent.v1.CloseRequest
+	3,  // 26: parallax.agent.v1.AgentService.Describe:output_type -> parallax.agent.v1.DescribeResponse
+	7,  // 27: parallax.agent.v1.AgentService.Open:output_type -> parallax.agent.v1.OpenResponse
+	12, // 28: parallax.agent.v1.AgentService.Run:output_type -> parallax.agent.v1.RunEvent
+	20, // 29: parallax.agent.v1.AgentService.Answer:output_type -> parallax.agent.v1.AnswerResponse
+	9,  // 30: parallax.agent.v1.AgentService.Close:output_type -> parallax.agent.v1.CloseResponse
+	26, // [26:31] is the sub-list for method output_type
+	21, // [21:26] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }

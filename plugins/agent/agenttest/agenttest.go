@@ -88,7 +88,7 @@ type Agent struct {
 	rpc     agentpb.AgentServiceClient
 	blobs   string
 	workdir string
-	detail  string
+	open    *agentpb.OpenResponse
 }
 
 // Run opens a session and makes one call in it.
@@ -104,23 +104,32 @@ func Run(t testing.TB, def agent.Definition, r Request) (Reply, error) {
 // Open serves an agent in memory and opens a session with a configuration that is written as JSON.
 func Open(t testing.TB, def agent.Definition, config any, secrets map[string]string) (*Agent, error) {
 	t.Helper()
+	return OpenContext(t.Context(), t, def, config, secrets)
+}
+
+// OpenContext is Open for as long as ctx lasts.
+func OpenContext(ctx context.Context, t testing.TB, def agent.Definition, config any, secrets map[string]string) (*Agent, error) {
+	t.Helper()
 	a := &Agent{rpc: serve(t, def), blobs: t.TempDir(), workdir: t.TempDir()}
 	text, err := toJSON(config)
 	if err != nil {
 		return nil, err
 	}
-	open, err := a.rpc.Open(t.Context(), &agentpb.OpenRequest{
+	open, err := a.rpc.Open(ctx, &agentpb.OpenRequest{
 		SessionId: "test", Agent: def.Info.Name, Config: text, Secrets: secrets, BlobDir: a.blobs, Workdir: a.workdir,
 	})
 	if err != nil {
 		return nil, toError(err)
 	}
-	a.detail = open.GetDetail()
+	a.open = open
 	return a, nil
 }
 
 // Detail is what the session says it is bound to.
-func (a *Agent) Detail() string { return a.detail }
+func (a *Agent) Detail() string { return a.open.GetDetail() }
+
+// Offer is what opening the session told: its skills and capabilities, where its configuration decides them.
+func (a *Agent) Offer() *agentpb.OpenResponse { return a.open }
 
 // Workdir is where the agent may work.
 func (a *Agent) Workdir() string { return a.workdir }

@@ -144,7 +144,7 @@ func TestGateway(t *testing.T) {
 	value := ""
 	p := &Proxy{
 		Token:    "t0ken",
-		Gateways: []Gateway{{Secret: "KEY", Target: server.URL + "/v1/", Header: "Authorization", Prefix: "Bearer "}, {Secret: "NONE", Target: server.URL}},
+		Gateways: []Gateway{{Secret: "KEY", Target: server.URL + "/v1/", Header: "Authorization", Prefix: "Bearer "}, {Secret: "NONE", Target: server.URL}, {Secret: "EXACT", Target: server.URL + "/mcp?team=a"}},
 		Secret:   func(string) (string, bool) { return value, value != "" },
 	}
 	front := served(t, p)
@@ -166,6 +166,7 @@ func TestGateway(t *testing.T) {
 	value = "s3cret"
 	for path, want := range map[string]string{
 		"/gateway/KEY/t0ken/chat?n=1": "/v1/chat?n=1 Bearer s3cret", "/gateway/KEY/t0ken": "/v1/ Bearer s3cret", "/gateway/NONE/t0ken/x": "/x",
+		"/gateway/EXACT/t0ken": "/mcp?team=a", "/gateway/EXACT/t0ken?n=1": "/mcp?n=1",
 	} {
 		code, body := ask(path)
 		require.Equal(t, http.StatusOK, code, path)

@@ -72,11 +72,18 @@ func (p *Proxy) secret(g *Gateway) (string, error) {
 	return "", fmt.Errorf("the secret %s is not set", g.Secret)
 }
 
-// below makes the URL of a path below a target. What leads out of it is refused, since the secret would go along.
+// below makes the URL of a path below a target; without a path it is the target itself. What leads out of it is refused, since the secret would go
+// along.
 func below(base, rest, query string) (*url.URL, error) {
 	target, err := url.Parse(base)
 	if err != nil {
 		return nil, err
+	}
+	if rest == "" {
+		if query != "" {
+			target.RawQuery = query
+		}
+		return target, nil
 	}
 	clean := path.Clean("/" + rest)
 	if strings.Contains(rest, "..") {
