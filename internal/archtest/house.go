@@ -33,7 +33,7 @@ type Door struct {
 	Tests []string
 }
 
-// A Fast folder is set up before the rest of its executable, and so must do without what Go sets up late. See docs/decisions/0018.
+// A Fast folder, without those below it, is set up before the rest of its executable, and so must do without what Go sets up late. See docs/decisions/0018.
 type Fast struct {
 	Path    string
 	Without []string // import paths, with all below them
@@ -42,6 +42,7 @@ type Fast struct {
 // shims become an agent within a millisecond or two of their start.
 var shims = []Fast{
 	{Path: "plugins/host/sandbox/shim", Without: late},
+	{Path: "plugins/host/sandbox/shim/kernel", Without: late},
 	{Path: "cmd/first", Without: late},
 }
 
