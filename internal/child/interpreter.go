@@ -2,6 +2,7 @@ package child
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -146,7 +147,7 @@ func newProcess(os *Process) *process {
 	p := &process{
 		os: os, out: newSender(dated(os.In)), done: make(chan struct{}),
 		compiles: make(map[uint64]chan *reader), branches: make(map[uint64]*served), runs: make(map[*running]bool),
-		watch: watch{worked: os.Worked, patience: patience},
+		watch: watch{worked: os.Worked, patience: cmp.Or(os.Patience, patience)},
 	}
 	go p.listen()
 	return p
