@@ -187,7 +187,11 @@ func (p *process) listen() {
 	defer close(p.done)
 	from := bufio.NewReaderSize(p.os.Out, chunk)
 	err := p.hear(from)
-	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrClosed): // how it ended says more
+	case errors.Is(err, errGarbled):
+		p.fail(broken("%v", err))
+	default:
 		p.fail(err)
 	}
 	p.os.Kill()

@@ -36,9 +36,9 @@ const admission = 10 * time.Second
 
 // Starter starts processes that interpret.
 type Starter struct {
-	Command []string // Command[0] is absolute
-	Shim    []string // the command that is the shim
-	Memory  int64    // bytes of data; zero means DefaultMemory
+	Command []string      // Command[0] is absolute
+	Shim    []string      // the command that is the shim
+	Memory  int64         // bytes of data; zero means DefaultMemory
 	CPU     time.Duration // in all; zero means DefaultCPU
 	Step    time.Duration // of processors without a word; zero means what package child thinks fit
 
