@@ -16,12 +16,14 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/check"
 	"github.com/parallax-run/parallax/internal/cli/doctor"
 	"github.com/parallax-run/parallax/internal/cli/explain"
+	"github.com/parallax-run/parallax/internal/cli/index"
 	"github.com/parallax-run/parallax/internal/cli/initialise"
 	"github.com/parallax-run/parallax/internal/cli/manual"
 	"github.com/parallax-run/parallax/internal/cli/mcp"
 	"github.com/parallax-run/parallax/internal/cli/packages"
 	"github.com/parallax-run/parallax/internal/cli/plugin"
 	"github.com/parallax-run/parallax/internal/cli/program"
+	"github.com/parallax-run/parallax/internal/cli/publish"
 	"github.com/parallax-run/parallax/internal/cli/resume"
 	"github.com/parallax-run/parallax/internal/cli/run"
 	"github.com/parallax-run/parallax/internal/cli/runs"
@@ -45,6 +47,7 @@ func begin(p cli.Program, args []string) int {
 	return program.Main(p, version, args,
 		initialise.NewCmd, run.NewCmd, resume.NewCmd, resume.NewReplayCmd, resume.NewCancelCmd, resume.NewApproveCmd, resume.NewSignalCmd, test.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
 		agents.NewCmd, mcp.NewCmd, packages.NewInstallCmd, packages.NewAddCmd, packages.NewRemoveCmd, packages.NewUpgradeCmd, packages.NewOutdatedCmd, packages.NewListCmd,
-		packages.NewVerifyCmd, packages.NewTidyCmd, packages.NewGrantsCmd, packages.NewSearchCmd, packages.NewInfoCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, runs.NewGCCmd, doctor.NewCmd, versioncmd.NewCmd,
+		packages.NewVerifyCmd, packages.NewTidyCmd, publish.NewCmd, publish.NewYankCmd, packages.NewGrantsCmd, packages.NewSearchCmd, packages.NewInfoCmd,
+		index.NewCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, runs.NewGCCmd, doctor.NewCmd, versioncmd.NewCmd,
 	)
 }

@@ -65,7 +65,7 @@ func TestScript(t *testing.T) {
 			e.Setenv("HOME", filepath.Join(e.WorkDir, ".home"))
 			e.Setenv("PARALLAX_INDEX", "off") // unless a script has one
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
-			e.Values[hubs{}] = new(*github.Server)
+			e.Values[hubs{}], e.Values[scriptT{}] = new(*github.Server), e.T()
 			e.Values[shelves{}] = new(*shelf)
 			for name, value := range toolchain {
 				e.Setenv(name, value)

@@ -115,6 +115,22 @@ type obtaining struct {
 }
 
 func (o *obtaining) run(ctx context.Context) (*Tree, error) {
+	rel, err := o.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if o.stage, err = o.Cache.stage(); err != nil {
+		return nil, err
+	}
+	defer o.stage.drop()
+	if builds, others := o.builds(rel); len(builds) > 0 || len(others) > 0 {
+		return o.agent(ctx, rel, builds, others)
+	}
+	return o.pattern(ctx, rel)
+}
+
+// begin finds the commit of the version, and its release if there is one.
+func (o *obtaining) begin(ctx context.Context) (*release, error) {
 	tags, err := o.Client.tags(ctx, o.ref)
 	if err != nil {
 		return nil, err
@@ -129,20 +145,7 @@ func (o *obtaining) run(ctx context.Context) (*Tree, error) {
 		return nil, wrongf(Moved, "ask its author why; to accept it, remove it from parallax.lock and run parallax install",
 			"the tag %s of %s was moved: it is at commit %.12s, and parallax.lock says %.12s", o.ref.Version, o.ref.Source, o.commit, o.locked.Commit)
 	}
-	rel, err := o.Client.release(ctx, o.ref)
-	if err != nil {
-		return nil, err
-	}
-	if o.stage, err = o.Cache.stage(); err != nil {
-		return nil, err
-	}
-	defer o.stage.drop()
-	if rel != nil && rel.sums[o.ref.sourceAsset()] == "" {
-		if builds, others := rel.builds(o.ref); len(builds) > 0 || len(others) > 0 {
-			return o.agent(ctx, rel, builds, others)
-		}
-	}
-	return o.pattern(ctx, rel)
+	return o.Client.release(ctx, o.ref)
 }
 
 // listed compares what the host says of a version with what the index says.
@@ -186,31 +189,44 @@ func (o *obtaining) noVersion(versions []string) error {
 	return wrongf(NotFound, hint, "%s has no version %s", o.ref.Source, o.ref.Version)
 }
 
-// pattern takes the source of a pattern: the file of its release, else what its host or git packs.
+// pattern takes the source of a pattern.
 func (o *obtaining) pattern(ctx context.Context, rel *release) (*Tree, error) {
-	name, digest := o.ref.sourceAsset(), ""
-	if rel != nil {
-		digest = rel.sums[name]
-	}
+	name, digest := o.archive(rel)
 	if err := o.vouched(ctx, rel, name, digest); err != nil {
 		return nil, err
 	}
+	m, err := o.source(ctx, rel)
+	if err != nil {
+		return nil, err
+	}
+	return o.publish(Receipt{Kind: m.Package.Kind, Digest: digest})
+}
+
+// archive names the file of a release that a pattern's source is in, and its digest; that is "" when there is none.
+func (o *obtaining) archive(rel *release) (name, digest string) {
+	name = o.ref.sourceAsset()
+	if rel != nil {
+		digest = rel.sums[name]
+	}
+	return name, digest
+}
+
+// source stages the source of a pattern: the file of its release, else what its host or git packs.
+func (o *obtaining) source(ctx context.Context, rel *release) (*manifest.Manifest, error) {
 	o.say("fetching " + o.ref.String())
-	if digest != "" {
+	git := filepath.Join(o.stage.dir, "git")
+	if name, digest := o.archive(rel); digest != "" {
 		if err := o.fetch(ctx, rel, name, digest, maxPattern); err != nil {
 			return nil, err
 		}
-	} else if err := o.Client.archived(ctx, o.ref, o.commit, o.stage.archive(), filepath.Join(o.stage.dir, "git")); err != nil {
+	} else if err := o.Client.archived(ctx, o.ref, o.commit, o.stage.archive(), git); err != nil {
 		return nil, o.gone(err)
 	}
 	m, err := o.unpacked(patternBounds, manifest.KindPattern)
 	if err != nil {
 		return nil, err
 	}
-	if err := removeAll(filepath.Join(o.stage.dir, "git")); err != nil {
-		return nil, err
-	}
-	return o.publish(Receipt{Kind: m.Package.Kind, Digest: digest})
+	return m, removeAll(git)
 }
 
 // agent takes the build of an agent for this machine.

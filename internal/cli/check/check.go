@@ -81,6 +81,9 @@ func (o *Options) check(path string) (*pattern.Report, error) {
 	opts := pattern.CheckOptions{Options: project.PatternOptions(o.App), Effects: effects()}
 	if m.Path != "" || o.Agents != "" {
 		opts.Agents = append([]string{}, m.AgentNames()...)
+		for _, r := range m.Roles { // agents of those who use the package
+			opts.Agents = append(opts.Agents, r.Name)
+		}
 	}
 	r, err := pattern.Check(path, o.App.Environment(), opts)
 	if err == nil && o.Fix {
