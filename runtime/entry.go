@@ -30,6 +30,9 @@ func (f *File) Tests() []Mention {
 // Entry is the same program with another function of its main file to begin with. Builtins find aside with Branch.Aside, in
 // this program's runs only.
 func (p *Program) Entry(name string, aside any) (*Program, error) {
+	if p.away != nil {
+		return nil, fmt.Errorf("%s is interpreted out of this process and has no entry but main", p.Name)
+	}
 	fn, ok := p.main.Globals()[name].(*starlark.Function)
 	if !ok {
 		return nil, fmt.Errorf("%s has no function %s", p.Name, name)
@@ -49,7 +52,7 @@ func (env Environment) NamesFor(file string) Environment {
 	}
 	all := maps.Clone(env.Builtins)
 	maps.Copy(all, env.Tests)
-	return Environment{Builtins: all}
+	return Environment{Builtins: all, Unguarded: env.Unguarded}
 }
 
 // firstTest stands for main in a file of tests.

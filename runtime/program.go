@@ -28,6 +28,10 @@ type Environment struct {
 	Builtins starlark.StringDict
 	Tests    starlark.StringDict // further names, of files that hold tests; see IsTest
 	Cover    *Coverage           // counts lines; nil counts none
+
+	// Unguarded leaves tier 1 of the sandbox out: operators and the universe are Starlark's own. It is there for the tests of tier 2, and nothing else may
+	// set it, which a test sees to.
+	Unguarded bool
 }
 
 // Program is a compiled load graph. It is immutable, and any number of runs may share it at the same time.
@@ -39,7 +43,9 @@ type Program struct {
 	main   *starlark.Function
 	tests  bool              // main is only the first test of a file
 	aside  any               // see Entry
+	away   *Away             // where it is interpreted out of this process; there is no main then
 	texts  map[string][]byte // of the files, by name, for hints
+	bound  bindings
 }
 
 // Mention is a name that the source states.
@@ -68,7 +74,7 @@ type BudgetLimits struct {
 // are a *SourceError, or a *Error from top-level code.
 func Compile(files []*File, find func(from, label string) string, env Environment) (*Program, error) {
 	globals := make(map[string]starlark.StringDict, len(files))
-	c := &compilation{files: files, find: find, env: env.guarded(), globals: globals, texts: make(map[string][]byte, len(files))}
+	c := &compilation{files: files, find: find, env: env.guarded(), globals: globals, texts: make(map[string][]byte, len(files)), bound: bindingsOf(files)}
 	for _, f := range files {
 		c.texts[f.Name] = f.Text
 		g, err := c.module(f)
@@ -85,6 +91,7 @@ func Compile(files []*File, find func(from, label string) string, env Environmen
 	p := &Program{Name: last.Name, Digest: digest(files, c.env.NamesFor(last.Name)), Meta: c.meta, main: main, texts: c.texts}
 	p.tests = globals[last.Name]["main"] == nil
 	p.Asks = mentions(files, "agent")
+	p.bound = c.bound
 	return p, nil
 }
 
@@ -96,6 +103,7 @@ type compilation struct {
 	globals map[string]starlark.StringDict // of the modules loaded so far
 	meta    Meta                           // what the main file says
 	texts   map[string][]byte              // of the files so far
+	bound   bindings
 }
 
 // metaKey is where a thread that loads a file keeps the Meta to fill.
@@ -132,6 +140,7 @@ func (c *compilation) module(f *File) (starlark.StringDict, error) {
 	}
 	t.SetLocal(metaKey, meta)
 	t.SetLocal(initKey, new(uint64))
+	t.SetLocal(boundKey, c.bound)
 	g, err := prog.Init(t, env.Builtins)
 	if err != nil {
 		return nil, loading.explain(err)
@@ -161,6 +170,9 @@ func (f *File) place(global string) syntax.Position {
 
 // guarded adds the guard's names to those of the environment, whose own come first.
 func (env Environment) guarded() Environment {
+	if env.Unguarded {
+		return env
+	}
 	names := guard.Builtins(charge)
 	maps.Copy(names, env.Builtins)
 	return Environment{Builtins: names, Tests: env.Tests, Cover: env.Cover}
@@ -230,6 +242,7 @@ func mentions(files []*File, builtin string) []Mention {
 				return true
 			}
 			name, ok := lit.Value.(string)
+			name = f.means(name)
 			if ok && !slices.ContainsFunc(found, func(m Mention) bool { return m.Name == name }) {
 				found = append(found, Mention{name, lit.TokenPos})
 			}
@@ -248,6 +261,9 @@ type Param struct {
 
 // Params lists the inputs, in the order of main's parameters.
 func (p *Program) Params() []Param {
+	if p.away != nil {
+		return p.away.Params
+	}
 	params := make([]Param, 0, p.main.NumParams())
 	n := p.main.NumParams()
 	if p.main.HasKwargs() {
@@ -265,7 +281,12 @@ func (p *Program) Params() []Param {
 }
 
 // Doc is main's docstring.
-func (p *Program) Doc() string { return p.main.Doc() }
+func (p *Program) Doc() string {
+	if p.away != nil {
+		return p.away.Doc
+	}
+	return p.main.Doc()
+}
 
 // InputError says that the inputs do not fit main's parameters.
 type InputError struct {
@@ -302,7 +323,7 @@ func (p *Program) bind(inputs Payload) ([]starlark.Tuple, error) {
 	names := p.inputNames()
 	for _, kv := range kwargs {
 		name := string(kv[0].(starlark.String))
-		if !slices.Contains(names, name) && !p.main.HasKwargs() {
+		if !slices.Contains(names, name) && !p.more() {
 			return nil, unknownInput(name, names)
 		}
 		given[name] = true
@@ -351,6 +372,9 @@ func (p *Program) Run(fx Effects, inputs Payload, cfg Config) (result Payload, e
 	kwargs, err := p.bind(inputs)
 	if err != nil {
 		return nil, err
+	}
+	if p.away != nil {
+		return p.away.Run(fx, inputs, cfg)
 	}
 	b := &Branch{run: &run{program: p, limits: cfg.Limits.WithDefaults(), seed: cfg.Seed, aside: p.aside}, fx: fx}
 	b.live = b.run.limits.LiveBranches

@@ -17,7 +17,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/parallax-run/parallax/internal/child"
 	"github.com/parallax-run/parallax/plugins/host"
+	"github.com/parallax-run/parallax/plugins/host/interpreter"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -34,16 +36,23 @@ type App struct {
 	LookupEnv func(string) (string, bool)
 
 	Environment func() runtime.Environment // what scripts can say
+	Apart       Apart                      // interprets patterns that come from elsewhere; nil means that this process does
 	Std         fs.FS                      // the modules of @std//; nil when there are none
 	Bundled     map[string]Bundled         // agents that are part of this executable, by name
 	InProcess   map[string]MakeAgent       // agents that answer in this process, by name
 }
+
+// Apart makes an interpreter of one load graph that is another process. What it holds ends with the command.
+type Apart func() *child.Interpreter
 
 // Program is what a program says of itself. The zero Program is parallax.
 type Program struct {
 	Name    string // as people type it
 	Short   string // what it does, in one line
 	Example string
+
+	// Interpreter changes how processes that interpret patterns from elsewhere are started. Nil changes nothing; tests do.
+	Interpreter func(*interpreter.Starter)
 }
 
 // Name is the program's, as people type it.

@@ -24,6 +24,8 @@ type branch struct {
 	now   time.Time
 	depth int // child runs above
 
+	abandon context.CancelCauseFunc // ends the run; of its main branch only
+
 	past     *past         // what is recorded of the run's earlier life, or nil
 	index    int           // of the branch in its fork
 	fresh    atomic.Bool   // it, or a branch below it, has done something that was not recorded before
@@ -159,6 +161,13 @@ func (b *branch) stopped() error {
 
 // halted says that the branch must end.
 func (b *branch) halted() bool { return b.ctx.Err() != nil }
+
+// Abandon implements runtime.Abandoner: the run ends as one that is interrupted, so that nothing of how it ends is recorded.
+func (b *branch) Abandon(why error) {
+	if b.abandon != nil {
+		b.abandon(&Suspension{Why: why.Error()})
+	}
+}
 
 // Now implements runtime.Effects.
 func (b *branch) Now() time.Time { return b.now }

@@ -87,7 +87,9 @@ type execution struct {
 }
 
 func (x *execution) run(ctx context.Context, place Place, r Run, depth int) (runtime.Payload, error) {
-	main := &branch{x: x, run: &r, ctx: ctx, place: place, now: x.Now().UTC(), depth: depth}
+	within, abandon := context.WithCancelCause(ctx)
+	defer abandon(nil)
+	main := &branch{x: x, run: &r, ctx: within, abandon: abandon, place: place, now: x.Now().UTC(), depth: depth}
 	if err := main.recall(); err != nil {
 		return nil, err
 	}

@@ -22,14 +22,14 @@ type Lock struct {
 
 // Locked is one package as it was installed.
 type Locked struct {
-	Source  string
-	Kind    Kind
-	Version string
-	Commit  string            // of the tag, in hex; "" when nobody could say
-	Hash    string            // "h1:..." over the files of a pattern; "" for an agent
-	Assets  map[string]string // of an agent, by platform: "sha256:" and hex
-	Signer  string            // who vouched for where it comes from; "" when nobody did
-	Grants  string            // digest of the permissions that were granted to an agent: "sha256:" and hex
+	Source   string
+	Kind     Kind
+	Version  string
+	Commit   string            // of the tag, in hex; "" when nobody could say
+	Hash     string            // "h1:..." over the files of a pattern; "" for an agent
+	Assets   map[string]string // of an agent, by platform: "sha256:" and hex
+	Identity string            // who built it: the workflow and the tag that it ran at; "" when nobody knows
+	Grants   string            // digest of the permissions that were granted to an agent: "sha256:" and hex
 }
 
 // Package finds a locked package by its source.
@@ -102,10 +102,10 @@ func again(err error) error {
 }
 
 func lockedOf(t *table, source string) Locked {
-	t.only("kind", "version", "commit", "hash", "assets", "signer", "grants")
+	t.only("kind", "version", "commit", "hash", "assets", "identity", "grants")
 	p := Locked{
 		Source: source, Kind: Kind(t.text("kind")), Version: t.text("version"), Commit: t.matching("commit", commitID()), Hash: t.matching("hash", treeHash()),
-		Grants: t.matching("grants", assetHash()), Signer: t.text("signer"),
+		Grants: t.matching("grants", assetHash()), Identity: t.text("identity"),
 	}
 	if !ValidVersion(p.Version) {
 		t.wrong("version", "", "version is %q, want one such as v1.2.0", p.Version)
@@ -148,7 +148,7 @@ func (l *Lock) Text() []byte {
 	for _, p := range slices.SortedFunc(slices.Values(l.Packages), func(a, b Locked) int { return strings.Compare(a.Source, b.Source) }) {
 		fmt.Fprintf(&b, "\n[packages.%q]\n", p.Source)
 		for _, line := range [][2]string{
-			{"kind", string(p.Kind)}, {"version", p.Version}, {"commit", p.Commit}, {"hash", p.Hash}, {"signer", p.Signer}, {"grants", p.Grants},
+			{"kind", string(p.Kind)}, {"version", p.Version}, {"commit", p.Commit}, {"hash", p.Hash}, {"identity", p.Identity}, {"grants", p.Grants},
 		} {
 			if line[1] != "" {
 				fmt.Fprintf(&b, "%s = %q\n", line[0], line[1])

@@ -66,6 +66,7 @@ type Agent struct {
 	MaxConcurrency int             // calls at a time; zero means as many as come
 	Rate           Rate            // at which calls begin
 	Dir            string          // working directory, absolute
+	Roles          []string        // of packages that it fills: ROLE of any, or @ALIAS/ROLE of one of [dependencies]
 	Queue          string          // of the workers of a cluster that have it; "" means all. It says nothing on one machine
 	Description    string          // for people
 	Permissions    *Permissions    // nil means that it is not sandboxed
@@ -175,9 +176,10 @@ func manifestOf(doc *document, name, workspace string) *Manifest {
 	m.Limits = limitsOf(top.table("limits"))
 	m.State = stateOf(top.table("state"), m.Dir)
 	m.Run = runOf(top.table("run"))
-	m.Market = marketOf(top.table("market"), "index")
+	m.Market = marketOf(top.table("market"), "index", "verified")
 	m.Published = publishedOf(top, workspace)
 	m.known(doc)
+	m.rolesFit(doc)
 	return m
 }
 

@@ -10,6 +10,8 @@ import (
 type Market struct {
 	Index []string // URL#ed25519:KEY, in the order in which they are asked
 	Hosts []string // HOST=URL, what stands for a host; in the settings of a user only
+
+	RequireVerified bool // packages are refused unless it is verified who built them
 }
 
 func marketOf(t *table, known ...string) Market {
@@ -19,6 +21,12 @@ func marketOf(t *table, known ...string) Market {
 		if !strings.Contains(at, "#ed25519:") {
 			t.wrong("index", `write index = ["https://example.org/index.ndjson#ed25519:KEY"], where KEY is what its key.pub says`, "index has %q, which does not say its key", at)
 		}
+	}
+	switch verified := t.text("verified"); verified {
+	case "", "require":
+		m.RequireVerified = verified != ""
+	default:
+		t.wrong("verified", `write verified = "require", or leave it out`, "verified is %q", verified)
 	}
 	for _, host := range m.Hosts {
 		if !strings.Contains(host, "=") {
@@ -48,5 +56,5 @@ func LoadSettings(path string) (*Settings, error) {
 	}
 	top := doc.top()
 	top.only("market")
-	return &Settings{Market: marketOf(top.table("market"), "index", "hosts")}, doc.err()
+	return &Settings{Market: marketOf(top.table("market"), "index", "hosts", "verified")}, doc.err()
 }

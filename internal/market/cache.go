@@ -21,6 +21,7 @@ import (
 	"golang.org/x/mod/sumdb/dirhash"
 
 	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/origin"
 )
 
 // Cache keeps unpacked packages, read-only, each under the hash of what was promised:
@@ -30,6 +31,7 @@ import (
 //	trees/*/receipt.json             what they are
 //	names/github.com/o/r@v1.0.0.json which tree a version is, so that it is known without the network
 //	tmp-*/                           what is being unpacked; whatever a killed process left is removed by the next
+//	trusted/                         by what the word on builds is trusted, see package provenance
 //	lock                             held while something is installed
 type Cache struct {
 	Dir string
@@ -37,15 +39,17 @@ type Cache struct {
 
 // Receipt is what is known of an installed tree.
 type Receipt struct {
-	Source  string            `json:"source"`
-	Version string            `json:"version"`
-	Commit  string            `json:"commit,omitempty"`
-	Kind    manifest.Kind     `json:"kind"`
-	Hash    string            `json:"hash"`             // over the files
-	Asset   string            `json:"asset,omitempty"`  // of an agent: the archive that they came in
-	Assets  map[string]string `json:"assets,omitempty"` // of an agent, by platform
-	Signer  string            `json:"signer,omitempty"`
-	Files   map[string]stamp  `json:"files"`
+	Source   string            `json:"source"`
+	Version  string            `json:"version"`
+	Commit   string            `json:"commit,omitempty"`
+	Kind     manifest.Kind     `json:"kind"`
+	Hash     string            `json:"hash"`               // over the files
+	Asset    string            `json:"asset,omitempty"`    // of an agent: the archive that they came in
+	Assets   map[string]string `json:"assets,omitempty"`   // of an agent, by platform
+	Digest   string            `json:"digest,omitempty"`   // of the file of a release that it came in
+	Origin   origin.Verdict    `json:"origin,omitempty"`   // what was found out on this machine
+	Identity string            `json:"identity,omitempty"` // who built it, when that is verified
+	Files    map[string]stamp  `json:"files"`
 }
 
 // stamp is by what a file is recognised without being read.
@@ -191,6 +195,18 @@ func (c *Cache) stage() (*staging, error) {
 		return nil, fmt.Errorf("the package cache: %w", err)
 	}
 	return s, nil
+}
+
+// trusted is where what builds are trusted by is kept.
+func (c *Cache) trusted() string { return filepath.Join(c.Dir, "trusted") }
+
+// amend writes down what was found out about an installed tree later.
+func (c *Cache) amend(t *Tree) error {
+	text, err := json.MarshalIndent(&t.Receipt, "", "  ")
+	if err != nil {
+		return err
+	}
+	return WriteFile(filepath.Join(filepath.Dir(t.Dir), "receipt.json"), text)
 }
 
 func (s *staging) drop() { _ = removeAll(s.dir) }
@@ -454,6 +470,15 @@ func (c *Cache) Look(p manifest.Locked, platform string, full bool) error {
 		return err
 	}
 	return t.whole()
+}
+
+// Origin is what was found out on this machine of who built a locked package.
+func (c *Cache) Origin(p manifest.Locked, platform string) origin.Verdict {
+	t, err := c.open(key(p.Hash, p.Assets[platform]))
+	if err != nil || t.Origin == "" || t.Origin == origin.Verified && t.Identity != p.Identity {
+		return origin.Unknown
+	}
+	return t.Origin
 }
 
 // Roles are the agents that the package needs.

@@ -22,9 +22,12 @@ const (
 	NoBuild     Code = "no_build"   // there is none for this machine or this protocol
 	Conflict    Code = "conflict"   // requirements that cannot all be met
 	Unlocked    Code = "lock"       // the lock does not fit, or the package is not installed
+	Unverified  Code = "origin"     // who built it is not who it should be, or not known
 	Refused     Code = "refused"    // its permissions were not granted
 	NotStarting Code = "start"      // the agent does not start
 	NoRoom      Code = "no_room"    // the disk is full
+	Denied      Code = "denied"     // whoever asks may not, or nobody knows who asks
+	Unready     Code = "unready"    // a project cannot be published as it is
 	Withdrawn   Code = "withdrawn"  // the index removed it, or its author took it back
 	Changed     Code = "changed"    // files were changed after they were installed
 )

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/origin"
 	"github.com/parallax-run/parallax/internal/testkit/github"
 )
 
@@ -30,7 +31,7 @@ func TestAnAgentIsAskedForThenTriedThenKept(t *testing.T) {
 	w.project("critic=acme/critic@v1.0.0")
 	var order []string
 	w.Consent = func(_ context.Context, a Ask) error {
-		require.Equal(t, Ask{Source: "github.com/acme/critic", Version: "v1.0.0", New: true, Wants: a.Wants}, a)
+		require.Equal(t, Ask{Source: "github.com/acme/critic", Version: "v1.0.0", New: true, Wants: a.Wants, Origin: origin.Unknown}, a)
 		require.Equal(t, []string{"$WORKSPACE"}, a.Wants.Read)
 		order = append(order, "asked")
 		return nil
@@ -259,34 +260,6 @@ func TestAnEnterpriseHostIsAHostLikeAnother(t *testing.T) {
 	out, err := w.sync(w.Market)
 	require.NoError(t, err)
 	require.Equal(t, "ghe.corp.example/team/tools", out.Lock.Packages[0].Source)
-}
-
-// vouches is a verifier of a test.
-type vouches func(Claim) (string, error)
-
-func (v vouches) Verify(_ context.Context, c Claim) (string, error) { return v(c) }
-
-func TestWhoVouchesForAPackageIsPinned(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.agent("acme/critic", "1.0.0", "")
-	w.project("critic=acme/critic@v1.0.0")
-	w.Verifier = vouches(func(c Claim) (string, error) {
-		require.Equal(t, "github.com/acme/critic", c.Source)
-		require.Regexp(t, "^sha256:", c.Digest)
-		return "acme's workflow", nil
-	})
-	_, err := w.sync(w.Market)
-	require.NoError(t, err)
-	require.Contains(t, w.lock(), `signer = "acme's workflow"`)
-	other := w.machine()
-	_, err = w.sync(other)
-	require.NoError(t, err)
-	require.Contains(t, w.lock(), "acme's workflow", "who cannot check does not forget")
-	other = w.machine()
-	other.Verifier = vouches(func(Claim) (string, error) { return "somebody", nil })
-	_, err = w.sync(other)
-	require.True(t, is(err, Moved), "%v", err)
 }
 
 func TestWhatAnAgentAsksForBeyondWhatItHad(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"context"
 
 	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/origin"
 )
 
 // Market installs packages. Cache and Client are needed.
@@ -27,24 +28,16 @@ type Market struct {
 	Start func(ctx context.Context, dir string, m *manifest.Manifest) error
 	// Index says what was published and what became of it. Nil knows nothing.
 	Index *Indexes
-	// Verifier says who vouches for a package. Nil asks nobody.
+	// Verifier says who built a package. Nil asks nobody.
 	Verifier Verifier
+	// RequireVerified refuses packages of which it is not known who built them.
+	RequireVerified bool
+	// TrustedRoot is a file that says whose word on builds is trusted. "" is sigstore's public service.
+	TrustedRoot string
 
 	remarks []string // that were said
-}
 
-// Verifier checks where a package comes from.
-type Verifier interface {
-	// Verify gives the identity that vouches for a package, "" when nobody does. An error refuses the package.
-	Verify(ctx context.Context, c Claim) (signer string, err error)
-}
-
-// Claim is what a package says of its origin.
-type Claim struct {
-	Source  string // github.com/owner/repo
-	Version string
-	Commit  string
-	Digest  string // of the file that was downloaded: "sha256:" and hex
+	unchecked bool // it was told that origins are not
 }
 
 // Ask is what an agent asks for.
@@ -54,6 +47,8 @@ type Ask struct {
 	Wants   *manifest.Permissions // nil: nothing
 	Had     *manifest.Permissions // what was granted to it before; nil when it is new, or nobody knows any more
 	New     bool                  // it was not there before
+	Origin  origin.Verdict        // whether it is known who built it
+	Builder string                // who built it, when that is verified
 }
 
 // Protocol is the version of the agent protocol that this program speaks.

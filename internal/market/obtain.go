@@ -15,6 +15,7 @@ import (
 
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/market/index"
+	"github.com/parallax-run/parallax/internal/origin"
 )
 
 // Versions asks for the versions of a package and gives them in no order.
@@ -73,11 +74,11 @@ func (m *Market) Latest(ctx context.Context, r Ref) (Ref, error) {
 
 // obtain gives a version of a package, from the cache or its host. locked, if not nil, is what the lock says of that version, and what comes must
 // be that. The caller holds the cache's lock. before is called with the manifest of an agent before the agent is started for the first time.
-func (m *Market) obtain(ctx context.Context, r Ref, locked *manifest.Locked, before func(*manifest.Manifest) error) (*Tree, error) {
+func (m *Market) obtain(ctx context.Context, r Ref, locked *manifest.Locked, want trust, before func(*manifest.Manifest, origin.Answer) error) (*Tree, error) {
 	if t := m.cached(r, locked); t != nil {
-		return t, nil
+		return t, m.recheck(ctx, t, want)
 	}
-	o := &obtaining{Market: m, ref: r, locked: locked, before: before}
+	o := &obtaining{Market: m, ref: r, locked: locked, trust: want, before: before}
 	t, err := o.run(ctx)
 	if err != nil {
 		return nil, roomless(err)
@@ -105,13 +106,31 @@ type obtaining struct {
 	*Market
 	ref    Ref
 	locked *manifest.Locked
-	before func(*manifest.Manifest) error
+	trust  trust
+	before func(*manifest.Manifest, origin.Answer) error
 	commit string
 	entry  *index.Version // what the index says of it, or nil
+	origin origin.Answer
 	stage  *staging
 }
 
 func (o *obtaining) run(ctx context.Context) (*Tree, error) {
+	rel, err := o.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if o.stage, err = o.Cache.stage(); err != nil {
+		return nil, err
+	}
+	defer o.stage.drop()
+	if builds, others := o.builds(rel); len(builds) > 0 || len(others) > 0 {
+		return o.agent(ctx, rel, builds, others)
+	}
+	return o.pattern(ctx, rel)
+}
+
+// begin finds the commit of the version, and its release if there is one.
+func (o *obtaining) begin(ctx context.Context) (*release, error) {
 	tags, err := o.Client.tags(ctx, o.ref)
 	if err != nil {
 		return nil, err
@@ -126,20 +145,16 @@ func (o *obtaining) run(ctx context.Context) (*Tree, error) {
 		return nil, wrongf(Moved, "ask its author why; to accept it, remove it from parallax.lock and run parallax install",
 			"the tag %s of %s was moved: it is at commit %.12s, and parallax.lock says %.12s", o.ref.Version, o.ref.Source, o.commit, o.locked.Commit)
 	}
-	rel, err := o.Client.release(ctx, o.ref)
-	if err != nil {
-		return nil, err
+	return o.Client.release(ctx, o.ref)
+}
+
+// pinnedTo compares what came with what the lock says of it.
+func (o *obtaining) pinnedTo(r Receipt) error {
+	if o.locked != nil && o.locked.Hash != "" && o.locked.Hash != r.Hash {
+		return wrongf(BadSum, "ask its author why its files changed; to accept it, remove it from parallax.lock and run parallax install",
+			"the files of %s are not those that parallax.lock says: their hash is %s and was %s", o.ref, r.Hash, o.locked.Hash)
 	}
-	if o.stage, err = o.Cache.stage(); err != nil {
-		return nil, err
-	}
-	defer o.stage.drop()
-	if rel != nil && rel.sums[o.ref.sourceAsset()] == "" {
-		if builds, others := rel.builds(o.ref); len(builds) > 0 || len(others) > 0 {
-			return o.agent(ctx, rel, builds, others)
-		}
-	}
-	return o.pattern(ctx, rel)
+	return nil
 }
 
 // listed compares what the host says of a version with what the index says.
@@ -183,26 +198,44 @@ func (o *obtaining) noVersion(versions []string) error {
 	return wrongf(NotFound, hint, "%s has no version %s", o.ref.Source, o.ref.Version)
 }
 
-// pattern takes the source of a pattern: the file of its release, else what its host or git packs.
+// pattern takes the source of a pattern.
 func (o *obtaining) pattern(ctx context.Context, rel *release) (*Tree, error) {
-	o.say("fetching " + o.ref.String())
-	name, digest := o.ref.sourceAsset(), ""
-	if rel != nil && rel.sums[name] != "" {
-		digest = rel.sums[name]
-		if err := o.fetch(ctx, rel, name, digest, maxPattern); err != nil {
-			return nil, err
-		}
-	} else if err := o.Client.archived(ctx, o.ref, o.commit, o.stage.archive(), filepath.Join(o.stage.dir, "git")); err != nil {
-		return nil, o.gone(err)
+	name, digest := o.archive(rel)
+	if err := o.vouched(ctx, rel, name, digest); err != nil {
+		return nil, err
 	}
-	m, err := o.unpacked(patternBounds, manifest.KindPattern)
+	m, err := o.source(ctx, rel)
 	if err != nil {
 		return nil, err
 	}
-	if err := removeAll(filepath.Join(o.stage.dir, "git")); err != nil {
+	return o.publish(Receipt{Kind: m.Package.Kind, Digest: digest})
+}
+
+// archive names the file of a release that a pattern's source is in, and its digest; that is "" when there is none.
+func (o *obtaining) archive(rel *release) (name, digest string) {
+	name = o.ref.sourceAsset()
+	if rel != nil {
+		digest = rel.sums[name]
+	}
+	return name, digest
+}
+
+// source stages the source of a pattern: the file of its release, else what its host or git packs.
+func (o *obtaining) source(ctx context.Context, rel *release) (*manifest.Manifest, error) {
+	o.say("fetching " + o.ref.String())
+	git := filepath.Join(o.stage.dir, "git")
+	if name, digest := o.archive(rel); digest != "" {
+		if err := o.fetch(ctx, rel, name, digest, maxPattern); err != nil {
+			return nil, err
+		}
+	} else if err := o.Client.archived(ctx, o.ref, o.commit, o.stage.archive(), git); err != nil {
+		return nil, o.gone(err)
+	}
+	m, err := o.unpacked(o.stage.archive(), patternBounds, manifest.KindPattern)
+	if err != nil {
 		return nil, err
 	}
-	return o.publish(ctx, Receipt{Kind: m.Package.Kind}, digest)
+	return m, removeAll(git)
 }
 
 // agent takes the build of an agent for this machine.
@@ -211,7 +244,7 @@ func (o *obtaining) agent(ctx context.Context, rel *release, builds map[string]s
 	if !ok {
 		return nil, o.noBuild(builds, others)
 	}
-	r := Receipt{Kind: manifest.KindAgent, Asset: rel.sums[name], Assets: make(map[string]string)}
+	r := Receipt{Kind: manifest.KindAgent, Asset: rel.sums[name], Digest: rel.sums[name], Assets: make(map[string]string)}
 	for platform, name := range builds {
 		r.Assets[platform] = rel.sums[name]
 	}
@@ -219,11 +252,14 @@ func (o *obtaining) agent(ctx context.Context, rel *release, builds map[string]s
 		return nil, wrongf(BadSum, "ask its author why its files changed; to accept it, remove it from parallax.lock and run parallax install",
 			"%s of %s is not what parallax.lock says: its checksum is %s and was %s", name, o.ref, r.Asset, o.locked.Assets[o.Platform])
 	}
+	if err := o.vouched(ctx, rel, name, r.Asset); err != nil {
+		return nil, err
+	}
 	o.say(fmt.Sprintf("fetching %s for %s", o.ref, o.Platform))
 	if err := o.fetch(ctx, rel, name, r.Asset, maxAgent); err != nil {
 		return nil, err
 	}
-	m, err := o.unpacked(agentBounds, manifest.KindAgent)
+	m, err := o.unpacked(o.stage.archive(), agentBounds, manifest.KindAgent)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +267,7 @@ func (o *obtaining) agent(ctx context.Context, rel *release, builds map[string]s
 		return nil, err
 	}
 	if o.before != nil {
-		if err := o.before(m); err != nil {
+		if err := o.before(m, o.origin); err != nil {
 			return nil, err
 		}
 	}
@@ -240,7 +276,7 @@ func (o *obtaining) agent(ctx context.Context, rel *release, builds map[string]s
 			return nil, &Error{Code: NotStarting, Message: fmt.Sprintf("%s does not start, so it was not installed: %s", o.ref, err), Hint: "tell its author", Cause: err}
 		}
 	}
-	return o.publish(ctx, r, r.Asset)
+	return o.publish(r)
 }
 
 func (o *obtaining) noBuild(builds map[string]string, others []string) error {
@@ -248,6 +284,21 @@ func (o *obtaining) noBuild(builds map[string]string, others []string) error {
 		return wrongf(NoBuild, "take another version of it, or of parallax", "%s speaks protocol %s, and this parallax speaks %d", o.ref, strings.Join(others, " and "), Protocol)
 	}
 	return wrongf(NoBuild, "ask its author for one", "%s has no build for %s; it has some for %s", o.ref, o.Platform, strings.Join(slices.Sorted(maps.Keys(builds)), ", "))
+}
+
+// vouched finds out who built what is going to be fetched, and whether that will do.
+func (o *obtaining) vouched(ctx context.Context, rel *release, name, digest string) (err error) {
+	if o.origin, err = o.Market.origin(ctx, rel, asset{o.ref, name, digest}); err != nil {
+		return err
+	}
+	if o.entry != nil {
+		o.trust.listed = o.entry.Identity
+	}
+	if err := o.trust.judge(o.origin); err != nil {
+		return err
+	}
+	o.tell(o.ref, o.origin)
+	return nil
 }
 
 // fetch downloads a file of a release and checks it.
@@ -270,9 +321,9 @@ func (o *obtaining) gone(err error) error {
 	return err
 }
 
-// unpacked unpacks the archive and reads the manifest in it.
-func (o *obtaining) unpacked(b Bounds, kind manifest.Kind) (*manifest.Manifest, error) {
-	if err := unpack(o.stage.archive(), o.stage.tree(), b); err != nil {
+// unpacked unpacks an archive and reads the manifest in it.
+func (o *obtaining) unpacked(archive string, b Bounds, kind manifest.Kind) (*manifest.Manifest, error) {
+	if err := unpack(archive, o.stage.tree(), b); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && e.Code == Unsafe {
 			return nil, &Error{Code: Unsafe, Message: fmt.Sprintf("%s is refused: %s", o.ref, e.Message), Hint: "tell its author", Cause: e}
 		}
@@ -340,27 +391,17 @@ func runnable(dir string, m *manifest.Manifest) error {
 }
 
 // publish checks the files as a whole and puts them into the cache.
-func (o *obtaining) publish(ctx context.Context, r Receipt, digest string) (*Tree, error) {
+func (o *obtaining) publish(r Receipt) (*Tree, error) {
 	var err error
 	if r.Hash, err = hashTree(o.stage.tree()); err != nil {
 		return nil, err
 	}
-	if o.locked != nil && o.locked.Hash != "" && o.locked.Hash != r.Hash {
-		return nil, wrongf(BadSum, "ask its author why its files changed; to accept it, remove it from parallax.lock and run parallax install",
-			"the files of %s are not those that parallax.lock says: their hash is %s and was %s", o.ref, r.Hash, o.locked.Hash)
+	if err := o.pinnedTo(r); err != nil {
+		return nil, err
 	}
 	if err := o.promised(r); err != nil {
 		return nil, err
 	}
-	r.Source, r.Version, r.Commit = o.ref.Source, o.ref.Version, o.commit
-	if o.Verifier != nil {
-		if r.Signer, err = o.Verifier.Verify(ctx, Claim{r.Source, r.Version, r.Commit, digest}); err != nil {
-			return nil, err
-		}
-	}
-	if o.locked != nil && o.locked.Signer != "" && o.Verifier != nil && o.locked.Signer != r.Signer {
-		return nil, wrongf(Moved, "ask its author; to accept it, remove it from parallax.lock and run parallax install",
-			"%s was signed by %q, and parallax.lock says %q", o.ref, r.Signer, o.locked.Signer)
-	}
+	r.Source, r.Version, r.Commit, r.Origin, r.Identity = o.ref.Source, o.ref.Version, o.commit, o.origin.Verdict, o.origin.Identity
 	return o.Cache.publish(o.stage, r)
 }

@@ -20,6 +20,7 @@ const sumsName = "SHA256SUMS"
 
 // release is what was published with a tag.
 type release struct {
+	text   []byte            // of SHA256SUMS
 	sums   map[string]string // "sha256:" and hex, by the name of the file
 	assets map[string]string // URLs of the API, by name; nil when the plain addresses do
 }
@@ -40,6 +41,7 @@ func (c *Client) release(ctx context.Context, r Ref) (*release, error) {
 	if err != nil {
 		return nil, err
 	}
+	rel.text = text
 	if rel.sums, err = parseSums(string(text)); err != nil {
 		return nil, wrongf(BadSum, "tell its author", "%s of %s: %w", sumsName, r, err)
 	}
@@ -116,6 +118,11 @@ func parseSums(text string) (map[string]string, error) {
 
 // sourceAsset is the file of a release that a pattern's source is in.
 func (r Ref) sourceAsset() string { return r.Name() + "_" + r.bare() + ".zip" }
+
+// build is the file of a release that an agent for a platform is in.
+func (r Ref) build(platform string) string {
+	return fmt.Sprintf("%s_%s_x%d_%s.zip", r.Name(), r.bare(), Protocol, strings.ReplaceAll(platform, "/", "_"))
+}
 
 // builds lists the files of a release for each platform, of the protocol that is spoken here. others are the protocols of the rest.
 func (rel *release) builds(r Ref) (byPlatform map[string]string, others []string) {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/origin"
 )
 
 // Edit is a change of [dependencies].
@@ -109,7 +110,13 @@ func (p *project) write(lock *manifest.Lock) error {
 
 // frozen says whether the lock is what it would be.
 func (p *project) frozen(lock *manifest.Lock) error {
-	if string(lock.Text()) == string(p.lock.Text()) {
+	same := &manifest.Lock{Packages: slices.Clone(lock.Packages)}
+	for i, l := range same.Packages { // that one machine can find out who built something is no reason to fail on it
+		if old, ok := p.lock.Package(l.Source); ok && old.Version == l.Version {
+			same.Packages[i].Identity = old.Identity
+		}
+	}
+	if string(same.Text()) == string(p.lock.Text()) {
 		return nil
 	}
 	return wrongf(Unlocked, "run parallax install without --locked, and commit parallax.lock", "%s does not fit %s", manifest.LockName, manifest.FileName)
@@ -165,14 +172,14 @@ func (r *resolution) pinned(ref Ref) *manifest.Locked {
 // needs installs a version and says what it needs.
 func (r *resolution) needs(ctx context.Context, ref Ref, direct bool) ([]want, error) {
 	asked := false
-	before := func(m *manifest.Manifest) error {
+	before := func(m *manifest.Manifest, o origin.Answer) error {
 		asked = true
-		return r.consent(ctx, ref, m)
+		return r.consent(ctx, ref, m, o)
 	}
 	if err := r.may(ctx, ref, direct); err != nil {
 		return nil, err
 	}
-	t, err := r.obtain(ctx, ref, r.pinned(ref), before)
+	t, err := r.obtain(ctx, ref, r.pinned(ref), r.trustIn(ref, r.before), before)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +195,7 @@ func (r *resolution) needs(ctx context.Context, ref Ref, direct bool) ([]want, e
 		return nil, wrongf(BadPackage, "its author has to name a role in [roles] instead", "%s is an agent, and a package of the project needs it; packages bring no agents", ref)
 	}
 	if !asked {
-		return nil, before(m)
+		return nil, before(m, origin.Answer{Verdict: t.Origin, Identity: t.Identity})
 	}
 	return nil, nil
 }
@@ -196,8 +203,9 @@ func (r *resolution) needs(ctx context.Context, ref Ref, direct bool) ([]want, e
 // may says whether a version may be used at all. Before anything is fetched the indexes are asked.
 func (r *resolution) may(ctx context.Context, ref Ref, direct bool) error {
 	pinned := r.pinned(ref)
-	fetch := r.cached(ref, pinned) == nil
-	if fetch && r.offline {
+	t := r.cached(ref, pinned)
+	fetch := t == nil
+	if r.offline && (fetch || r.RequireVerified && t.Origin != origin.Verified) {
 		return wrongf(Unlocked, installHint, "%s is not installed here", ref)
 	}
 	if fetch {
@@ -209,13 +217,13 @@ func (r *resolution) may(ctx context.Context, ref Ref, direct bool) error {
 }
 
 // consent asks for what an agent wants, unless that was granted before.
-func (r *resolution) consent(ctx context.Context, ref Ref, m *manifest.Manifest) error {
+func (r *resolution) consent(ctx context.Context, ref Ref, m *manifest.Manifest, o origin.Answer) error {
 	digest := Digest(m)
 	old, had := r.before.Package(ref.Source)
 	if r.grants[ref.Source] = digest; old.Grants == digest || r.Consent == nil {
 		return nil
 	}
-	ask := Ask{Source: ref.Source, Version: ref.Version, Wants: m.Permissions, New: !had}
+	ask := Ask{Source: ref.Source, Version: ref.Version, Wants: m.Permissions, New: !had, Origin: o.Verdict, Builder: o.Identity}
 	if was, ok := r.granted(old); had && ok {
 		if ask.Had = was; len(Widened(was, m.Permissions)) == 0 {
 			return nil
@@ -249,15 +257,15 @@ func Digest(m *manifest.Manifest) string {
 
 // locked is the entry of the lock for a tree.
 func (r *resolution) locked(t *Tree) manifest.Locked {
-	l := manifest.Locked{Source: t.Source, Kind: t.Kind, Version: t.Version, Commit: t.Commit, Signer: t.Signer}
+	l := manifest.Locked{Source: t.Source, Kind: t.Kind, Version: t.Version, Commit: t.Commit, Identity: t.Identity}
 	if t.Kind == manifest.KindAgent {
 		l.Assets, l.Grants = t.Assets, r.grants[t.Source]
 	} else {
 		l.Hash = t.Hash
 	}
 	if old := r.pinned(Ref{t.Source, t.Version}); old != nil {
-		if l.Signer == "" {
-			l.Signer = old.Signer
+		if l.Identity == "" {
+			l.Identity = old.Identity
 		}
 		if old.Commit != "" {
 			l.Commit = old.Commit

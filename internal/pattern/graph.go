@@ -24,14 +24,18 @@ type graph struct {
 	files    map[string]*runtime.File // parsed and not compiled yet
 	bytes    int                      // of all files read
 	decls    []*builtins.Decl         // asked for once
+	apart    func(files []*runtime.File, find func(from, label string) string) (*runtime.Program, error)
+	foreign  bool // all of it comes from elsewhere
 }
 
 func newGraph(root string, env runtime.Environment, opts Options) *graph {
 	return &graph{
 		tree:     tree{dir: root, std: opts.Std},
-		packages: packages{find: opts.Packages, root: root},
+		packages: packages{find: opts.Packages, root: root, self: opts.Package},
 		env:      env,
 		cache:    opts.Cache,
+		apart:    opts.Apart,
+		foreign:  opts.Elsewhere != nil && opts.Elsewhere(root),
 		units:    make(map[string]*unit),
 		broken:   make(map[string]*labelError),
 		texts:    make(map[string][]byte),
@@ -240,19 +244,43 @@ func (e *labelError) at(pos syntax.Position) []runtime.Finding {
 	return []runtime.Finding{{Code: e.code, Pos: pos, Message: e.message, Hint: e.hint}}
 }
 
-// compile makes a program of files in load order, or takes it from the cache.
+// compile makes a program of files in load order, or takes it from the cache. What comes from elsewhere is compiled, and run, apart.
 func (g *graph) compile(units []*unit) (*runtime.Program, error) {
-	return g.cache.program(keyOf(units, g.env, g.nameOf), func() (*runtime.Program, error) {
-		files := make([]*runtime.File, len(units))
-		for i, u := range units {
-			f, err := g.file(u)
-			if err != nil {
-				return nil, err
-			}
-			files[i] = f
+	if g.apart != nil && g.fetched(units) {
+		files, err := g.parsed(units)
+		if err != nil {
+			return nil, err
+		}
+		return g.apart(files, g.nameOf)
+	}
+	return g.cache.program(keyOf(units, g.env, g.nameOf, g.packages.agents), func() (*runtime.Program, error) {
+		files, err := g.parsed(units)
+		if err != nil {
+			return nil, err
 		}
 		return runtime.Compile(files, g.nameOf, g.env)
 	})
+}
+
+// fetched says whether one of the files comes from another package.
+func (g *graph) fetched(units []*unit) bool {
+	return g.foreign || slices.ContainsFunc(units, func(u *unit) bool {
+		space, _ := splitName(u.name)
+		return space != "" && space != stdPrefix
+	})
+}
+
+// parsed gives the parsed files of units.
+func (g *graph) parsed(units []*unit) ([]*runtime.File, error) {
+	files := make([]*runtime.File, len(units))
+	for i, u := range units {
+		f, err := g.file(u)
+		if err != nil {
+			return nil, err
+		}
+		files[i] = f
+	}
+	return files, nil
 }
 
 // nameOf gives the module that a label means, where that is already known to be good.
@@ -263,11 +291,16 @@ func (g *graph) nameOf(from, label string) string {
 
 // file gives the parsed file of a unit. A tree is large: it is let go once it is compiled.
 func (g *graph) file(u *unit) (*runtime.File, error) {
-	if f, ok := g.files[u.name]; ok {
-		delete(g.files, u.name)
-		return f, nil
+	f, ok := g.files[u.name]
+	if !ok {
+		var err error
+		if f, err = runtime.Parse(u.name, u.text); err != nil {
+			return nil, err
+		}
 	}
-	return runtime.Parse(u.name, u.text)
+	delete(g.files, u.name)
+	f.Agents = g.packages.agents(u.name)
+	return f, nil
 }
 
 // text reads a file, of this package or another.

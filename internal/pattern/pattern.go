@@ -11,6 +11,8 @@ package pattern
 import (
 	"fmt"
 	"io/fs"
+
+	"github.com/parallax-run/parallax/runtime"
 )
 
 // Bounds of a package, child patterns included.
@@ -29,6 +31,12 @@ type Options struct {
 
 	// Packages finds what the package at root may load from elsewhere; it is asked when a label first needs it. Nil means that there is nothing.
 	Packages func(root string) (Packages, error)
+	Package  string // the package that is loaded, as github.com/owner/repo@v1.2.0; "" for a project's own patterns
+
+	// Apart compiles load graphs that have a module from another package, as runtime.Compile does, into programs that run out of this process. Nil
+	// means that all are compiled here.
+	Apart     func(files []*runtime.File, find func(from, label string) string) (*runtime.Program, error)
+	Elsewhere func(root string) bool // says whether the package at root comes from elsewhere itself; nil means that none does
 }
 
 // PathError says that there is no pattern at a path.

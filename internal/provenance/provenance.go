@@ -113,16 +113,18 @@ func unpacked(text []byte) ([]byte, error) {
 	if len(text) > maxBundle {
 		return nil, fmt.Errorf("an attestation has %d bytes, and no more than %d are read", len(text), maxBundle)
 	}
-	if len(text) == 0 || strings.ContainsRune(" \t\r\n{", rune(text[0])) && json.Valid(text) {
+	if json.Valid(text) {
 		return text, nil
 	}
-	if n, err := snappy.DecodedLen(text); err != nil || n > maxBundle {
-		return text, nil // what it is said to be, a reader of JSON says
+	n, err := snappy.DecodedLen(text)
+	if err == nil && n > maxBundle {
+		return nil, fmt.Errorf("an attestation has %d bytes, and no more than %d are read", n, maxBundle)
 	}
-	if plain, err := snappy.Decode(nil, text); err == nil {
-		return plain, nil
+	plain, err := snappy.Decode(nil, text)
+	if err != nil {
+		return nil, errors.New("the attestation is damaged: it is neither JSON nor packed")
 	}
-	return text, nil
+	return plain, nil
 }
 
 // about looks at what an attestation says before it is believed: another file's is told as such, and what is not about building is left out.
@@ -133,7 +135,10 @@ func (c *check) about(text []byte) error {
 			Payload     string `json:"payload"`
 		} `json:"dsseEnvelope"`
 	}
-	if err := json.Unmarshal(text, &b); err != nil || b.Envelope == nil {
+	if err := json.Unmarshal(text, &b); err != nil {
+		return fmt.Errorf("the attestation is damaged: %w", err)
+	}
+	if b.Envelope == nil {
 		return nil // a signature over the file itself, without a statement
 	}
 	payload, err := base64.StdEncoding.DecodeString(b.Envelope.Payload)

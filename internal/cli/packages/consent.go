@@ -1,10 +1,8 @@
 package packages
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -12,6 +10,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/screen"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/market"
+	"github.com/parallax-run/parallax/internal/origin"
 )
 
 // consenter asks a person what an agent may do.
@@ -27,25 +26,14 @@ func (c consenter) ask(ctx context.Context, a market.Ask) error {
 	if c.yes || len(more) == 0 {
 		return nil
 	}
-	f, ok := screen.Terminal(c.app.In)
-	if _, shown := screen.Terminal(c.app.Err); !ok || !shown {
+	yes, there, err := screen.Ask(ctx, c.app.In, c.app.Err, "grant it?")
+	switch {
+	case err != nil || yes:
+		return err
+	case !there:
 		return &market.Error{
 			Code: market.Refused, Message: fmt.Sprintf("%s %s was not installed: nobody is here to grant what it asks for", a.Source, a.Version),
 			Hint: "--yes grants it; or run it in a terminal, where it can ask",
-		}
-	}
-	fmt.Fprint(c.app.Err, "grant it? [y/N] ")
-	answer := make(chan string, 1)
-	go func() { // ends with the process: a terminal's read cannot be broken off
-		line, _ := bufio.NewReader(f).ReadString('\n')
-		answer <- line
-	}()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case line := <-answer:
-		if slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(line))) {
-			return nil
 		}
 	}
 	fmt.Fprintf(c.app.Err, "not granted, so %s was not installed\n", a.Source)
@@ -69,10 +57,23 @@ func asking(a market.Ask, more []string) string {
 	default:
 		fmt.Fprintf(&b, "%s %s asks for\n", a.Source, a.Version)
 	}
+	fmt.Fprintf(&b, "    %-9s %s\n", "built by", builder(a))
 	for _, line := range lines(a.Wants) {
 		fmt.Fprintf(&b, "    %-9s %s\n", line[0], line[1])
 	}
 	return b.String()
+}
+
+// builder is who built what asks, as far as it is known.
+func builder(a market.Ask) string {
+	switch a.Origin {
+	case origin.Verified:
+		return clean(a.Builder)
+	case origin.None:
+		return "nobody says"
+	case origin.Unknown, origin.Refused:
+	}
+	return "somebody: it was not checked"
 }
 
 // word is a kind of permission as people call it.

@@ -13,16 +13,19 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/project"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/market"
+	"github.com/parallax-run/parallax/internal/origin"
 )
 
 // listed is one package of the project.
 type listed struct {
-	Alias   string        `json:"alias,omitempty"` // "" for what only other packages need
-	Source  string        `json:"source"`
-	Version string        `json:"version"`
-	Kind    manifest.Kind `json:"kind"`
-	Commit  string        `json:"commit,omitempty"`
-	State   string        `json:"state"` // installed, missing, changed, unused
+	Alias    string         `json:"alias,omitempty"` // "" for what only other packages need
+	Source   string         `json:"source"`
+	Version  string         `json:"version"`
+	Kind     manifest.Kind  `json:"kind"`
+	Commit   string         `json:"commit,omitempty"`
+	State    string         `json:"state"`              // installed, missing, changed, unused
+	Origin   origin.Verdict `json:"origin"`             // what was found out on this machine
+	Identity string         `json:"identity,omitempty"` // who built it, by the lock
 }
 
 type listOptions struct {
@@ -51,7 +54,7 @@ func (o *listOptions) packages() ([]listed, error) {
 	}
 	var all []listed
 	for _, p := range lock.Packages {
-		l := listed{Source: p.Source, Version: p.Version, Kind: p.Kind, Commit: p.Commit, State: "installed"}
+		l := listed{Source: p.Source, Version: p.Version, Kind: p.Kind, Commit: p.Commit, State: "installed", Origin: cache.Origin(p, project.Platform()), Identity: p.Identity}
 		for _, d := range m.Dependencies {
 			if d.Source == p.Source {
 				l.Alias = d.Alias
@@ -117,7 +120,11 @@ func (o *listOptions) print(all []listed) error {
 		if l.Alias != "" {
 			alias = "@" + l.Alias
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", alias, l.Source, l.Version, l.Kind, l.State)
+		state := l.State
+		if l.Origin == origin.Verified {
+			state += ", verified"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", alias, l.Source, l.Version, l.Kind, state)
 	}
 	if err := w.Flush(); err != nil {
 		return err

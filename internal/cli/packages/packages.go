@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,12 +17,14 @@ import (
 
 // options are what all commands that install have.
 type options struct {
-	app *cli.App
-	yes bool
+	app      *cli.App
+	yes      bool
+	verified bool // wanted of all packages
 }
 
 func (o *options) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "grant what agents ask for without asking; it is shown all the same")
+	cmd.Flags().BoolVar(&o.verified, "require-verified", false, "refuse packages unless it is verified that their own repository built them")
 }
 
 // market makes what installs.
@@ -33,6 +34,7 @@ func (o *options) market() (*market.Market, error) {
 		return nil, err
 	}
 	m.Consent = consenter{o.app, o.yes}.ask
+	m.RequireVerified = m.RequireVerified || o.verified
 	return m, nil
 }
 
@@ -98,22 +100,24 @@ func (o *options) roles(out *market.Outcome) {
 		if err != nil {
 			continue // it was read a moment ago
 		}
+		filled := manifest.Filled(out.Manifest.Agents, aliasesOf(out.Manifest, p.Source))
 		for _, r := range roles {
-			if slices.Contains(out.Manifest.AgentNames(), r.Name) {
+			if filled[r.Name] != "" || slices.Contains(out.Manifest.AgentNames(), r.Name) {
 				continue
 			}
-			fmt.Fprintf(o.app.Err, "%s needs an agent %s%s: add [agents.%s]\n", p.Source, r.Name, about(r), r.Name)
+			fmt.Fprintf(o.app.Err, "%s needs an agent %s%s: add [agents.%s], or its role to another agent\n", p.Source, r.Name, r.About(), r.Name)
 		}
 	}
 }
 
-// about says what a role is, in parentheses.
-func about(r manifest.Role) string {
-	parts := slices.DeleteFunc([]string{r.Description, strings.Join(r.Capabilities, ", ")}, func(s string) bool { return s == "" })
-	if len(parts) == 0 {
-		return ""
+func aliasesOf(m *manifest.Manifest, source string) []string {
+	var aliases []string
+	for _, d := range m.Dependencies {
+		if d.Source == source {
+			aliases = append(aliases, d.Alias)
+		}
 	}
-	return " (" + strings.Join(parts, "; ") + ")"
+	return aliases
 }
 
 // count says how many of a thing.

@@ -46,6 +46,11 @@ func Main(p cli.Program, version string, args []string, commands ...cli.Command)
 		fmt.Fprintf(app.Err, "%s: %v\n", app.Name(), err)
 		return int(cli.PatternFailed)
 	}
+	if p.Name == "" { // on a cluster workers are held apart instead
+		var apart children
+		app.Apart = apart.interpreter(app)
+		defer apart.close()
+	}
 	ctx, stop := interruptible()
 	defer stop()
 	return cli.Main(ctx, app, args, commands...)

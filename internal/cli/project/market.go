@@ -16,6 +16,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/market"
+	"github.com/parallax-run/parallax/internal/origin"
 	"github.com/parallax-run/parallax/internal/pattern"
 	"github.com/parallax-run/parallax/plugins/host"
 )
@@ -60,7 +61,11 @@ func Market(app *cli.App) (*market.Market, error) {
 		Platform: Platform(),
 		Version:  version,
 		Say:      say,
-		Start:    func(ctx context.Context, dir string, m *manifest.Manifest) error { return try(ctx, app, dir, m) },
+
+		Verifier:        verifier(app),
+		TrustedRoot:     trustedRoot(app),
+		RequireVerified: requireVerified(app, settings),
+		Start:           func(ctx context.Context, dir string, m *manifest.Manifest) error { return try(ctx, app, dir, m) },
 	}, nil
 }
 
@@ -122,8 +127,33 @@ func notes(app *cli.App, cache *market.Cache) func(market.Ref) []market.Note {
 // found finds packages, without a network and without malware.
 func found(app *cli.App, cache *market.Cache, m *manifest.Manifest, lock *manifest.Lock) *market.Packages {
 	return &market.Packages{
-		Cache: cache, Manifest: m, Lock: lock, Platform: Platform(), Notes: notes(app, cache), Say: func(line string) { fmt.Fprintln(app.Err, line) },
+		Cache: cache, Manifest: m, Lock: lock, Platform: Platform(), Agents: all(m), Notes: notes(app, cache), Say: func(line string) { fmt.Fprintln(app.Err, line) },
 	}
+}
+
+// verifier is the program that says who built packages. It is given what it needs to reach sigstore's public service, and no secrets.
+func verifier(app *cli.App) origin.Program {
+	p := origin.Program{Named: app.Getenv("PARALLAX_VERIFY"), Self: app.Self, Version: app.Version}
+	for _, name := range []string{"HOME", "USERPROFILE", "SYSTEMROOT", "TEMP", "TMPDIR", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"} {
+		if v, ok := app.LookupEnv(name); ok {
+			p.Env = append(p.Env, name+"="+v)
+		}
+	}
+	return p
+}
+
+// trustedRoot is the file that says whose word on builds is trusted, "" for sigstore's public service.
+func trustedRoot(app *cli.App) string {
+	if file := app.Getenv("PARALLAX_TRUSTED_ROOT"); file != "" {
+		return absolute(app, file)
+	}
+	return ""
+}
+
+// requireVerified says whether the user or the project in the working directory wants packages to be verified.
+func requireVerified(app *cli.App, settings *manifest.Settings) bool {
+	m, err := manifest.Near(app.Dir)
+	return settings.Market.RequireVerified || err == nil && m.Market.RequireVerified // what is wrong with it is told by those who need it
 }
 
 // token is what private repositories of a host are read with. That of GitHub goes nowhere else.
@@ -199,8 +229,11 @@ func OpenPackage(ctx context.Context, app *cli.App, name, agentsFile string) (*P
 		m.Limits.Bytes = fetchedBytes
 	}
 	opts := PatternOptions(app)
+	opts.Package = ref.String()
 	opts.Packages = func(string) (pattern.Packages, error) {
-		return found(app, mk.Cache, own, lock), nil
+		packages := found(app, mk.Cache, own, lock)
+		packages.Agents, packages.Self = all(m), opts.Package
+		return packages, nil
 	}
 	loaded, err := pattern.Load(tree.Dir, app.Environment(), opts)
 	if err != nil {

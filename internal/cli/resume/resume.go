@@ -18,6 +18,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/project"
 	"github.com/parallax-run/parallax/internal/cli/run"
 	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/internal/market"
 	"github.com/parallax-run/parallax/internal/pattern"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -163,7 +164,11 @@ func restored(app *cli.App, store *badger.Store, r *badger.Record) (*pattern.Loa
 		}
 		sources[name] = string(text)
 	}
-	return pattern.Restore(sources, r.Name, cmp.Or(r.Root, app.Dir), app.Environment(), project.PatternOptions(app))
+	opts := project.PatternOptions(app)
+	if r.Root == "" || market.IsRef(r.Pattern) && !project.IsThere(app, r.Pattern) {
+		opts.Elsewhere = func(string) bool { return true }
+	}
+	return pattern.Restore(sources, r.Name, cmp.Or(r.Root, app.Dir), app.Environment(), opts)
 }
 
 // foreign says of a run that was begun on another machine whose agents it has here.

@@ -148,7 +148,9 @@ func (b *Box) makePlan() error {
 	p.Level, p.Argv, p.Dir, p.Root = s.Level, s.Argv, s.Scratch, s.Root
 	p.Net, p.Tasks = b.netMode(), maxTasks
 	p.Env = append(s.environment(), b.proxyEnv()...)
-	p.Env = append(p.Env, fmt.Sprintf("GOMEMLIMIT=%d", s.Policy.memory()/10*9))
+	if !s.Bare {
+		p.Env = append(p.Env, fmt.Sprintf("GOMEMLIMIT=%d", s.Policy.memory()/10*9))
+	}
 	if err := b.makeRules(); err != nil {
 		return err
 	}
@@ -183,6 +185,12 @@ func (b *Box) makeRules() error {
 		return err
 	}
 	allow(rightsOfProgram, true, files...)
+	if s.Bare {
+		if len(files) > 1 { // libraries, before it is narrowed
+			allow(read, false, systemPaths()...)
+		}
+		return nil
+	}
 	allow(read, false, certificates()...)
 	if len(files) > 1 || !s.Policy.Exec.None() {
 		allow(read, false, systemPaths()...)
@@ -243,6 +251,9 @@ func (b *Box) limits() []shim.Limit {
 		{What: unix.RLIMIT_DATA, Most: b.spec.Policy.memory()},
 		{What: unix.RLIMIT_FSIZE, Most: maxFileBytes},
 		{What: unix.RLIMIT_MEMLOCK, Most: 1 << 20},
+	}
+	if b.spec.CPU > 0 {
+		list = append(list, shim.Limit{What: unix.RLIMIT_CPU, Most: int64(b.spec.CPU.Seconds())})
 	}
 	uid := os.Geteuid()
 	if b.plan.UID != 0 {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/parallax-run/parallax/plugins/host/sandbox/egress"
 )
@@ -23,10 +24,16 @@ type Spec struct {
 	Secret   func(name string) (string, bool)
 	Shim     []string // the command that is the shim
 	Log      *slog.Logger
+
+	Bare bool          // it needs nothing but its own program: no files of the system, nothing in its environment but Env
+	CPU  time.Duration // of its processors; zero means no bound
 }
 
 // environment is what every sandboxed process sees.
 func (s *Spec) environment() []string {
+	if s.Bare {
+		return s.Env
+	}
 	return append([]string{
 		"PATH=" + s.path(), "HOME=" + s.Scratch, "TMPDIR=" + s.Scratch, "TEMP=" + s.Scratch, "TMP=" + s.Scratch, "LANG=C.UTF-8",
 	}, s.Env...)
