@@ -72,7 +72,7 @@ func messageOf(c *agent.Call[Config], input json.RawMessage) (*a2a.Message, erro
 		parts = append(parts, a2a.NewTextPart(c.Task()))
 	}
 	if len(fields) > 0 {
-		parts = append(parts, a2a.NewDataPart(json.RawMessage(input)))
+		parts = append(parts, a2a.NewDataPart(input))
 	}
 	if c.Feedback() != "" {
 		parts = append(parts, a2a.NewTextPart("The previous answer was not accepted: "+c.Feedback()))

@@ -120,7 +120,7 @@ func (r *reader) follow(ctx context.Context, to *mcp.ResourceLink) error {
 	}
 	if err != nil {
 		r.call.Progress(0, "cannot read "+shorten(to.URI, 200))
-		return nil
+		return nil //nolint:nilerr // it is told, and the rest of the answer stands
 	}
 	for _, c := range res.Contents {
 		if err := r.resource(c); err != nil {

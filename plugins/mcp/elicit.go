@@ -21,7 +21,7 @@ func (l *link) elicit(ctx context.Context, req *mcp.ElicitRequest) (*mcp.ElicitR
 	}
 	var fields map[string]any
 	if json.Unmarshal(text, &fields) != nil {
-		return &mcp.ElicitResult{Action: "cancel"}, nil
+		return &mcp.ElicitResult{Action: "cancel"}, nil //nolint:nilerr // the protocol's word for an answer of another kind
 	}
 	return &mcp.ElicitResult{Action: "accept", Content: fields}, nil
 }

@@ -103,6 +103,7 @@ func served(t *testing.T) string {
 func TestToolsOfAServerOfOthersAreSkills(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, config object) {
+		t.Helper()
 		a := opened(t, config)
 		inputs, outputs := map[string]string{}, map[string]string{}
 		for _, s := range a.Offer().GetSkills() {
@@ -118,6 +119,7 @@ func TestToolsOfAServerOfOthersAreSkills(t *testing.T) {
 func TestAnswersOfAServerOfOthers(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, config object) {
+		t.Helper()
 		a := opened(t, config)
 		r, err := ask(t, a, "echo", object{"message": "hello"})
 		require.NoError(t, err)
@@ -153,6 +155,7 @@ func TestAnswersOfAServerOfOthers(t *testing.T) {
 func TestProgressOfAServerOfOthersIsPassedOn(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, config object) {
+		t.Helper()
 		r, err := ask(t, opened(t, config), "trigger-long-running-operation", object{"duration": 0.2, "steps": 4})
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, len(r.Notes), 3, r.Notes)
@@ -163,6 +166,7 @@ func TestProgressOfAServerOfOthersIsPassedOn(t *testing.T) {
 func TestAQuestionOfAServerOfOthersIsPutToAPerson(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, config object) {
+		t.Helper()
 		r, err := opened(t, config).Run(t.Context(), agenttest.Request{
 			Task: "trigger-elicitation-request", Answers: []any{object{"name": "Ada", "check": true}},
 		})

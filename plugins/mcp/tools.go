@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -147,13 +148,11 @@ func unknown(s server, name string, names []string) error {
 		return err
 	}
 	const most = 10
-	hint := "its tools are"
-	for i, n := range names[:min(len(names), most)] {
-		if i > 0 {
-			hint += ","
-		}
-		hint += " " + shorten(n, 80)
+	shown := make([]string, min(len(names), most))
+	for i := range shown {
+		shown[i] = shorten(names[i], 80)
 	}
+	hint := "its tools are " + strings.Join(shown, ", ")
 	if len(names) > most {
 		hint += ", and more; parallax agents describe lists them"
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -170,9 +171,7 @@ func (s *Site) address(req *http.Request) error {
 		return agent.Refuse("%s sends to %s, which does not get the credentials in %s", s.Host, req.URL.Host, strings.Join(s.names, " and ")).
 			WithCode("elsewhere").WithHint("put the address of " + req.URL.Host + " into url if you trust it with them")
 	}
-	for name, values := range s.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, s.header)
 	if s.gateway == "" {
 		return nil
 	}

@@ -26,8 +26,9 @@ type tool struct {
 
 // load loads the patterns that are named, or all of the project.
 func (o *Options) load(ctx context.Context) ([]*tool, error) {
-	paths, err := o.Patterns, error(nil)
+	paths := o.Patterns
 	if len(paths) == 0 {
+		var err error
 		if paths, err = o.found(); err != nil {
 			return nil, err
 		}
@@ -136,8 +137,8 @@ func schemaOf(params []runtime.Param, about map[string]string) (json.RawMessage,
 		}
 		if p.Required {
 			required = append(required, p.Name)
-		} else if err := describeDefault(property, p); err != nil {
-			return nil, err
+		} else {
+			describeDefault(property, p)
 		}
 		properties[p.Name] = property
 	}
@@ -148,7 +149,8 @@ func schemaOf(params []runtime.Param, about map[string]string) (json.RawMessage,
 	return json.Marshal(schema)
 }
 
-func describeDefault(property map[string]any, p runtime.Param) error {
+// describeDefault says what a default tells of an input. One that is no JSON tells nothing but its type.
+func describeDefault(property map[string]any, p runtime.Param) {
 	types := map[string]string{
 		"string": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array", "tuple": "array", "dict": "object", "struct": "object",
 		"file": "string",
@@ -157,16 +159,11 @@ func describeDefault(property map[string]any, p runtime.Param) error {
 		property["type"] = t
 	}
 	if p.Default.Type() == "file" {
-		return nil // its content is the default, and may be long
+		return // its content is the default, and may be long
 	}
-	value, err := runtime.Encode(p.Default)
-	if err != nil {
-		return nil //nolint:nilerr // a value of the script's own that is no JSON: an input may be anything
-	}
-	if value.String() != "null" {
+	if value, err := runtime.Encode(p.Default); err == nil && value.String() != "null" {
 		property["default"] = json.RawMessage(value)
 	}
-	return nil
 }
 
 // split takes a docstring apart: what it says, and what it says of each input below "Args:".

@@ -60,7 +60,7 @@ var install = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(half)
+	defer func() { _ = os.RemoveAll(half) }()
 	if err := fill(half, files); err != nil {
 		return "", err
 	}
