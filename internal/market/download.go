@@ -118,16 +118,13 @@ func (p *part) digest() string { return "sha256:" + hex.EncodeToString(p.sum.Sum
 
 func (p *part) close() error { return p.file.Close() }
 
-// download writes what a request gives to a file and gives its checksum. What breaks off is continued where the server can.
-func (c *Client) download(ctx context.Context, r request, file string) (sum string, err error) {
+// download writes what a request gives to a file. What breaks off is continued where the server can.
+func (c *Client) download(ctx context.Context, r request, file string) error {
 	p, err := openPart(file, "")
 	if err != nil {
-		return "", err
+		return err
 	}
-	if err := errors.Join(c.fill(ctx, r, p), p.close()); err != nil {
-		return "", err
-	}
-	return p.digest(), nil
+	return errors.Join(c.fill(ctx, r, p), p.close())
 }
 
 // fill downloads what is missing of a part.

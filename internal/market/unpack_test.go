@@ -63,6 +63,13 @@ func TestAnArchiveIsUnpacked(t *testing.T) {
 	require.Equal(t, []string{"a/b/c.star -rw-r--r--", "run -rwxr-xr-x"}, files(t, dir))
 
 	dir = t.TempDir()
+	sum, err := unpack(archiveOf(t, item{"b.star", strings.Repeat("b", 3*chunk+1), 0}, item{"a/c.star", "", 0}, item{"a/a.star", "x", 0}), dir, patternBounds)
+	require.NoError(t, err)
+	again, err := hashTree(dir)
+	require.NoError(t, err)
+	require.Equal(t, again, sum, "it is the hash over what was written")
+
+	dir = t.TempDir()
 	require.NoError(t, unpacks(archiveOf(t, item{"x-123/", "", 0}, item{"x-123/parallax.toml", "x", 0}, item{"x-123/src/a.star", "y", 0}), dir, patternBounds))
 	require.Equal(t, []string{"parallax.toml -rw-r--r--", "src/a.star -rw-r--r--"}, files(t, dir))
 }
