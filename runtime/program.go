@@ -28,6 +28,10 @@ type Environment struct {
 	Builtins starlark.StringDict
 	Tests    starlark.StringDict // further names, of files that hold tests; see IsTest
 	Cover    *Coverage           // counts lines; nil counts none
+
+	// Unguarded leaves tier 1 of the sandbox out: operators and the universe are Starlark's own. It is there for the tests of tier 2, and nothing else may
+	// set it, which a test sees to.
+	Unguarded bool
 }
 
 // Program is a compiled load graph. It is immutable, and any number of runs may share it at the same time.
@@ -41,6 +45,7 @@ type Program struct {
 	aside  any               // see Entry
 	away   *Away             // where it is interpreted out of this process; there is no main then
 	texts  map[string][]byte // of the files, by name, for hints
+	bound  bindings
 }
 
 // Mention is a name that the source states.
@@ -69,7 +74,7 @@ type BudgetLimits struct {
 // are a *SourceError, or a *Error from top-level code.
 func Compile(files []*File, find func(from, label string) string, env Environment) (*Program, error) {
 	globals := make(map[string]starlark.StringDict, len(files))
-	c := &compilation{files: files, find: find, env: env.guarded(), globals: globals, texts: make(map[string][]byte, len(files))}
+	c := &compilation{files: files, find: find, env: env.guarded(), globals: globals, texts: make(map[string][]byte, len(files)), bound: bindingsOf(files)}
 	for _, f := range files {
 		c.texts[f.Name] = f.Text
 		g, err := c.module(f)
@@ -86,6 +91,7 @@ func Compile(files []*File, find func(from, label string) string, env Environmen
 	p := &Program{Name: last.Name, Digest: digest(files, c.env.NamesFor(last.Name)), Meta: c.meta, main: main, texts: c.texts}
 	p.tests = globals[last.Name]["main"] == nil
 	p.Asks = mentions(files, "agent")
+	p.bound = c.bound
 	return p, nil
 }
 
@@ -97,6 +103,7 @@ type compilation struct {
 	globals map[string]starlark.StringDict // of the modules loaded so far
 	meta    Meta                           // what the main file says
 	texts   map[string][]byte              // of the files so far
+	bound   bindings
 }
 
 // metaKey is where a thread that loads a file keeps the Meta to fill.
@@ -133,6 +140,7 @@ func (c *compilation) module(f *File) (starlark.StringDict, error) {
 	}
 	t.SetLocal(metaKey, meta)
 	t.SetLocal(initKey, new(uint64))
+	t.SetLocal(boundKey, c.bound)
 	g, err := prog.Init(t, env.Builtins)
 	if err != nil {
 		return nil, loading.explain(err)
@@ -162,6 +170,9 @@ func (f *File) place(global string) syntax.Position {
 
 // guarded adds the guard's names to those of the environment, whose own come first.
 func (env Environment) guarded() Environment {
+	if env.Unguarded {
+		return env
+	}
 	names := guard.Builtins(charge)
 	maps.Copy(names, env.Builtins)
 	return Environment{Builtins: names, Tests: env.Tests, Cover: env.Cover}
@@ -231,6 +242,7 @@ func mentions(files []*File, builtin string) []Mention {
 				return true
 			}
 			name, ok := lit.Value.(string)
+			name = f.means(name)
 			if ok && !slices.ContainsFunc(found, func(m Mention) bool { return m.Name == name }) {
 				found = append(found, Mention{name, lit.TokenPos})
 			}

@@ -29,6 +29,9 @@ type File struct {
 	Text   []byte
 	Loads  []Load // in source order
 	Syntax *syntax.File
+
+	// Agents are the names that stand for others in this file: agent(KEY) is agent(VALUE). The project that uses a package binds its roles so.
+	Agents map[string]string
 }
 
 // Load is one load statement.
@@ -104,7 +107,9 @@ func (f *File) compile(env *Environment, lines *counters) (*starlark.Program, er
 		env.Builtins = maps.Clone(env.Builtins)
 		lines.builtins(env.Builtins)
 	}
-	guard.Rewrite(tree)
+	if !env.Unguarded {
+		guard.Rewrite(tree)
+	}
 	prog, err := starlark.FileProgram(tree, env.Builtins.Has)
 	var list resolve.ErrorList
 	switch {

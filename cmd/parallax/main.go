@@ -16,12 +16,14 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/check"
 	"github.com/parallax-run/parallax/internal/cli/doctor"
 	"github.com/parallax-run/parallax/internal/cli/explain"
+	"github.com/parallax-run/parallax/internal/cli/index"
 	"github.com/parallax-run/parallax/internal/cli/initialise"
 	"github.com/parallax-run/parallax/internal/cli/manual"
 	"github.com/parallax-run/parallax/internal/cli/mcp"
 	"github.com/parallax-run/parallax/internal/cli/packages"
 	"github.com/parallax-run/parallax/internal/cli/plugin"
 	"github.com/parallax-run/parallax/internal/cli/program"
+	"github.com/parallax-run/parallax/internal/cli/publish"
 	"github.com/parallax-run/parallax/internal/cli/resume"
 	"github.com/parallax-run/parallax/internal/cli/run"
 	"github.com/parallax-run/parallax/internal/cli/runs"
@@ -39,10 +41,14 @@ var _ local.Agents = (*host.Host)(nil)
 func main() { os.Exit(parallax(os.Args[1:])) }
 
 // parallax runs one command line and gives the exit code.
-func parallax(args []string) int {
-	return program.Main(cli.Program{}, version, args,
+func parallax(args []string) int { return begin(cli.Program{}, args) }
+
+func begin(p cli.Program, args []string) int {
+	return program.Main(p, version, args,
 		initialise.NewCmd, run.NewCmd, resume.NewCmd, resume.NewReplayCmd, resume.NewCancelCmd, resume.NewApproveCmd, resume.NewSignalCmd, test.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
 		agents.NewCmd, mcp.NewCmd, packages.NewInstallCmd, packages.NewAddCmd, packages.NewRemoveCmd, packages.NewUpgradeCmd, packages.NewOutdatedCmd, packages.NewListCmd,
-		packages.NewVerifyCmd, packages.NewTidyCmd, packages.NewGrantsCmd, packages.NewSearchCmd, packages.NewInfoCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, runs.NewGCCmd, doctor.NewCmd, versioncmd.NewCmd,
+		packages.NewVerifyCmd, packages.NewTidyCmd, publish.NewCmd, publish.NewYankCmd, packages.NewGrantsCmd, packages.NewSearchCmd, packages.NewInfoCmd,
+		packages.NewAuditCmd, packages.NewMirrorCmd, packages.NewStarCmd, index.NewCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, runs.NewGCCmd,
+		doctor.NewCmd, versioncmd.NewCmd,
 	)
 }

@@ -10,6 +10,8 @@ package child
 import (
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"go.starlark.net/syntax"
@@ -30,6 +32,8 @@ type Process struct {
 	Wait func() error
 	// Worked is how much time of processors it has used. Nil means that nobody knows.
 	Worked func() time.Duration
+	// Patience is how much of that it may use without a word; zero means 10 seconds.
+	Patience time.Duration
 }
 
 // errBroken is the end of a child that said what no honest one says.
@@ -43,6 +47,11 @@ func (w *writer) module(f *runtime.File, find func(from, label string) string) {
 	for _, l := range f.Loads {
 		w.text(l.Label)
 		w.text(find(f.Name, l.Label))
+	}
+	w.uint(uint64(len(f.Agents)))
+	for _, role := range slices.Sorted(maps.Keys(f.Agents)) {
+		w.text(role)
+		w.text(f.Agents[role])
 	}
 }
 

@@ -159,11 +159,11 @@ func ExitOf(err error) Exit {
 
 func exitOfPackage(c market.Code) Exit {
 	switch c {
-	case market.BadName, market.NotFound, market.Conflict, market.Unlocked, market.NoBuild:
+	case market.BadName, market.NotFound, market.Conflict, market.Unlocked, market.NoBuild, market.Unready:
 		return Usage
 	case market.NotStarting:
 		return AgentStart
-	case market.Refused:
+	case market.Refused, market.Denied:
 		return NeedsPerson
 	case market.Network, market.RateLimited, market.BadSum, market.Moved, market.Unverified, market.Unsafe, market.BadPackage, market.NoRoom, market.Changed, market.Withdrawn:
 		return PatternFailed

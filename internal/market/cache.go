@@ -181,9 +181,9 @@ type staging struct {
 	sum   string           // the hash over them
 }
 
-// unpack unpacks its archive.
-func (s *staging) unpack(b Bounds) (err error) {
-	if s.sum, err = unpack(s.archive(), s.tree(), b); err != nil {
+// unpack unpacks an archive.
+func (s *staging) unpack(archive string, b Bounds) (err error) {
+	if s.sum, err = unpack(archive, s.tree(), b); err != nil {
 		return err
 	}
 	s.files, err = stamps(s.tree())

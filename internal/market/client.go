@@ -189,7 +189,7 @@ func (c *Client) get(ctx context.Context, r request, sink func(io.Reader) error)
 		return wrongf(Network, "", "%s is not an HTTPS address", r.url)
 	}
 	var err error
-	attempts := cmp.Or(c.Attempts, maxAttempts)
+	attempts := c.attempts()
 	for attempt, came := 0, int64(0); ; attempt++ {
 		var pause time.Duration
 		pause, err = c.attempt(ctx, r, sink)
@@ -205,6 +205,8 @@ func (c *Client) get(ctx context.Context, r request, sink func(io.Reader) error)
 	}
 	return err
 }
+
+func (c *Client) attempts() int { return cmp.Or(c.Attempts, maxAttempts) }
 
 // backoff is half a second, doubled with each attempt, and up to half as much again.
 func backoff(attempt int) time.Duration {

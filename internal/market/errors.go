@@ -26,6 +26,8 @@ const (
 	Refused     Code = "refused"    // its permissions were not granted
 	NotStarting Code = "start"      // the agent does not start
 	NoRoom      Code = "no_room"    // the disk is full
+	Denied      Code = "denied"     // whoever asks may not, or nobody knows who asks
+	Unready     Code = "unready"    // a project cannot be published as it is
 	Withdrawn   Code = "withdrawn"  // the index removed it, or its author took it back
 	Changed     Code = "changed"    // files were changed after they were installed
 )

@@ -116,6 +116,22 @@ type obtaining struct {
 }
 
 func (o *obtaining) run(ctx context.Context) (*Tree, error) {
+	rel, err := o.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if o.stage, err = o.Cache.stage(); err != nil {
+		return nil, err
+	}
+	defer o.stage.drop()
+	if builds, others := o.builds(rel); len(builds) > 0 || len(others) > 0 {
+		return o.agent(ctx, rel, builds, others)
+	}
+	return o.pattern(ctx, rel)
+}
+
+// begin finds the commit of the version, and its release if there is one.
+func (o *obtaining) begin(ctx context.Context) (*release, error) {
 	tags, rel, err := o.asked(ctx)
 	if err != nil {
 		return nil, err
@@ -130,16 +146,16 @@ func (o *obtaining) run(ctx context.Context) (*Tree, error) {
 		return nil, wrongf(Moved, "ask its author why; to accept it, remove it from parallax.lock and run parallax install",
 			"the tag %s of %s was moved: it is at commit %.12s, and parallax.lock says %.12s", o.ref.Version, o.ref.Source, o.commit, o.locked.Commit)
 	}
-	if o.stage, err = o.Cache.stage(); err != nil {
-		return nil, err
+	return rel, nil
+}
+
+// pinnedTo compares what came with what the lock says of it.
+func (o *obtaining) pinnedTo(r Receipt) error {
+	if o.locked != nil && o.locked.Hash != "" && o.locked.Hash != r.Hash {
+		return wrongf(BadSum, "ask its author why its files changed; to accept it, remove it from parallax.lock and run parallax install",
+			"the files of %s are not those that parallax.lock says: their hash is %s and was %s", o.ref, r.Hash, o.locked.Hash)
 	}
-	defer o.stage.drop()
-	if rel != nil && rel.sums[o.ref.sourceAsset()] == "" {
-		if builds, others := rel.builds(o.ref); len(builds) > 0 || len(others) > 0 {
-			return o.agent(ctx, rel, builds, others)
-		}
-	}
-	return o.pattern(ctx, rel)
+	return nil
 }
 
 // asked asks the host for what it has, at the same time.
@@ -199,31 +215,44 @@ func (o *obtaining) noVersion(versions []string) error {
 	return wrongf(NotFound, hint, "%s has no version %s", o.ref.Source, o.ref.Version)
 }
 
-// pattern takes the source of a pattern: the file of its release, else what its host or git packs.
+// pattern takes the source of a pattern.
 func (o *obtaining) pattern(ctx context.Context, rel *release) (*Tree, error) {
-	name, digest := o.ref.sourceAsset(), ""
-	if rel != nil {
-		digest = rel.sums[name]
-	}
+	name, digest := o.archive(rel)
 	if err := o.vouched(ctx, rel, name, digest); err != nil {
 		return nil, err
 	}
-	o.say("fetching " + o.ref.String())
-	if digest != "" {
-		if err := o.fetch(ctx, rel, name, digest, maxPattern); err != nil {
-			return nil, err
-		}
-	} else if err := o.Client.archived(ctx, o.ref, o.commit, o.stage.archive(), filepath.Join(o.stage.dir, "git")); err != nil {
-		return nil, o.gone(err)
-	}
-	m, err := o.unpacked(patternBounds, manifest.KindPattern)
+	m, err := o.source(ctx, rel)
 	if err != nil {
 		return nil, err
 	}
-	if err := removeAll(filepath.Join(o.stage.dir, "git")); err != nil {
+	return o.publish(Receipt{Kind: m.Package.Kind, Digest: digest})
+}
+
+// archive names the file of a release that a pattern's source is in, and its digest; that is "" when there is none.
+func (o *obtaining) archive(rel *release) (name, digest string) {
+	name = o.ref.sourceAsset()
+	if rel != nil {
+		digest = rel.sums[name]
+	}
+	return name, digest
+}
+
+// source stages the source of a pattern: the file of its release, else what its host or git packs.
+func (o *obtaining) source(ctx context.Context, rel *release) (*manifest.Manifest, error) {
+	o.say("fetching " + o.ref.String())
+	git := filepath.Join(o.stage.dir, "git")
+	if name, digest := o.archive(rel); digest != "" {
+		if err := o.fetch(ctx, rel, name, digest, maxPattern); err != nil {
+			return nil, err
+		}
+	} else if err := o.Client.archived(ctx, o.ref, o.commit, o.stage.archive(), git); err != nil {
+		return nil, o.gone(err)
+	}
+	m, err := o.unpacked(o.stage.archive(), patternBounds, manifest.KindPattern)
+	if err != nil {
 		return nil, err
 	}
-	return o.publish(Receipt{Kind: m.Package.Kind, Digest: digest})
+	return m, removeAll(git)
 }
 
 // agent takes the build of an agent for this machine.
@@ -247,7 +276,7 @@ func (o *obtaining) agent(ctx context.Context, rel *release, builds map[string]s
 	if err := o.fetch(ctx, rel, name, r.Asset, maxAgent); err != nil {
 		return nil, err
 	}
-	m, err := o.unpacked(agentBounds, manifest.KindAgent)
+	m, err := o.unpacked(o.stage.archive(), agentBounds, manifest.KindAgent)
 	if err != nil {
 		return nil, err
 	}
@@ -344,9 +373,9 @@ func (o *obtaining) gone(err error) error {
 	return err
 }
 
-// unpacked unpacks the archive and reads the manifest in it.
-func (o *obtaining) unpacked(b Bounds, kind manifest.Kind) (*manifest.Manifest, error) {
-	if err := o.stage.unpack(b); err != nil {
+// unpacked unpacks an archive and reads the manifest in it.
+func (o *obtaining) unpacked(archive string, b Bounds, kind manifest.Kind) (*manifest.Manifest, error) {
+	if err := o.stage.unpack(archive, b); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && e.Code == Unsafe {
 			return nil, &Error{Code: Unsafe, Message: fmt.Sprintf("%s is refused: %s", o.ref, e.Message), Hint: "tell its author", Cause: e}
 		}
@@ -419,9 +448,8 @@ func (o *obtaining) publish(r Receipt) (*Tree, error) {
 	if r.Hash, err = o.stage.hash(); err != nil {
 		return nil, err
 	}
-	if o.locked != nil && o.locked.Hash != "" && o.locked.Hash != r.Hash {
-		return nil, wrongf(BadSum, "ask its author why its files changed; to accept it, remove it from parallax.lock and run parallax install",
-			"the files of %s are not those that parallax.lock says: their hash is %s and was %s", o.ref, r.Hash, o.locked.Hash)
+	if err := o.pinnedTo(r); err != nil {
+		return nil, err
 	}
 	if err := o.promised(r); err != nil {
 		return nil, err

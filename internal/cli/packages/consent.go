@@ -1,10 +1,8 @@
 package packages
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -28,25 +26,14 @@ func (c consenter) ask(ctx context.Context, a market.Ask) error {
 	if c.yes || len(more) == 0 {
 		return nil
 	}
-	f, ok := screen.Terminal(c.app.In)
-	if _, shown := screen.Terminal(c.app.Err); !ok || !shown {
+	yes, there, err := screen.Ask(ctx, c.app.In, c.app.Err, "grant it?")
+	switch {
+	case err != nil || yes:
+		return err
+	case !there:
 		return &market.Error{
 			Code: market.Refused, Message: fmt.Sprintf("%s %s was not installed: nobody is here to grant what it asks for", a.Source, a.Version),
 			Hint: "--yes grants it; or run it in a terminal, where it can ask",
-		}
-	}
-	fmt.Fprint(c.app.Err, "grant it? [y/N] ")
-	answer := make(chan string, 1)
-	go func() { // ends with the process: a terminal's read cannot be broken off
-		line, _ := bufio.NewReader(f).ReadString('\n')
-		answer <- line
-	}()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case line := <-answer:
-		if slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(line))) {
-			return nil
 		}
 	}
 	fmt.Fprintf(c.app.Err, "not granted, so %s was not installed\n", a.Source)

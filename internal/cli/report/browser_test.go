@@ -1,21 +1,18 @@
 package report_test
 
 import (
-	"context"
 	"encoding/json"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/parallax-run/parallax/internal/cli/report"
 	"github.com/parallax-run/parallax/internal/story"
+	"github.com/parallax-run/parallax/internal/testkit/browser"
 )
 
 // bad is a page in which there is something to find.
@@ -24,7 +21,7 @@ const bad = `<!DOCTYPE html><html><head><title></title></head><body><div style="
 <div class="tree"><details><summary>a</summary><pre>b</pre></details></div><button>Open all</button><button>Close all</button>
 <script>console.error("no")</script></body></html>`
 
-// sight is what testdata/browser/look.mjs saw of a page in one view.
+// sight is what testdata/look.mjs saw of a page in one view.
 type sight struct {
 	Page, View       string
 	Console          []string
@@ -133,18 +130,11 @@ var wantedKeys = map[string][]string{
 func look(t *testing.T, runs map[string]*story.Run) []sight {
 	t.Helper()
 	dir := t.TempDir()
-	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "browser"))))
-	chromium := browserOf(t)
-	run(t, dir, "npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-update-notifier", "--no-audit", "--no-fund")
-	shots := os.Getenv("PARALLAX_SHOTS")
-	if shots == "" {
-		shots = "-"
-	}
-	args := []string{"look.mjs", chromium, shots}
+	var files []string
 	add := func(name, page string) {
 		file := filepath.Join(dir, name+".html")
 		require.NoError(t, os.WriteFile(file, []byte(page), 0o600))
-		args = append(args, file)
+		files = append(files, file)
 	}
 	for _, name := range slices.Sorted(maps.Keys(runs)) {
 		if name != "wide" {
@@ -155,36 +145,6 @@ func look(t *testing.T, runs map[string]*story.Run) []sight {
 	add("large", html(t, runs["wide"], report.Limits{}))
 	add("bad", bad)
 	var seen []sight
-	require.NoError(t, json.Unmarshal([]byte(run(t, dir, "node", args...)), &seen))
+	require.NoError(t, json.Unmarshal(browser.Look(t, filepath.Join("testdata", "look.mjs"), files...), &seen))
 	return seen
-}
-
-// browserOf finds Chromium. Without it the test fails: a page that nobody has looked at is none.
-func browserOf(t *testing.T) string {
-	t.Helper()
-	for _, program := range []string{"node", "npm"} {
-		_, err := exec.LookPath(program)
-		require.NoError(t, err, "the test of the report needs %s: install Node.js 20 or later with npm", program)
-	}
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	require.Fail(t, "the test of the report needs Chromium", "install the package chromium (apt-get install chromium), or run the quick tests: make quick")
-	return ""
-}
-
-// run runs a program in dir and gives its standard output.
-func run(t *testing.T, dir, name string, args ...string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = dir
-	var told strings.Builder
-	cmd.Stderr = &told
-	out, err := cmd.Output()
-	require.NoError(t, err, "%s %s\n%s\n%s", name, args[0], out, told.String())
-	return string(out)
 }

@@ -44,7 +44,7 @@ func (o *Options) export(ctx context.Context, id string) error {
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && !o.force {
 			return cli.Usagef("give --force to write it anew, or another name with -o", "%s is there already", name)
 		}
-		if err := create(path, "--output", func(f *os.File) error { return s.Export(f, r.ID) }); err != nil {
+		if err := cli.Create(path, "--output", 0o600, func(f *os.File) error { return s.Export(f, r.ID) }); err != nil {
 			return err
 		}
 		return o.wrote(r.ID, name)

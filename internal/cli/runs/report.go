@@ -2,7 +2,6 @@ package runs
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 
@@ -42,7 +41,7 @@ func (o *Options) report(ctx context.Context, id string) error {
 		if o.html == "-" {
 			return report.HTML(o.App.Out, t, report.Limits{})
 		}
-		return create(o.path(o.html), "--html", func(f *os.File) error { return report.HTML(f, t, report.Limits{}) })
+		return cli.Create(o.path(o.html), "--html", 0o600, func(f *os.File) error { return report.HTML(f, t, report.Limits{}) })
 	})
 }
 
@@ -52,28 +51,4 @@ func (o *Options) path(name string) string {
 		return name
 	}
 	return filepath.Join(o.App.Dir, name)
-}
-
-// create writes a file whole or not at all: what was there before stays until the new one is. What is no file, such as a pipe, is written to.
-func create(path, flag string, write func(*os.File) error) (err error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return cli.Usagef("give a path that can be written", "%s: %v", flag, err)
-		}
-		return errors.Join(write(f), f.Close())
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return cli.Usagef("give a path that can be written", "%s: %v", flag, err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

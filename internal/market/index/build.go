@@ -18,17 +18,17 @@ func Build(fsys fs.FS, previous *Document, now time.Time, shrink bool) (*Documen
 	if err != nil {
 		return nil, err
 	}
-	if wrong := errorsIn(r.Findings); len(wrong) > 0 {
-		return nil, Problems(wrong)
+	if err := r.Err(); err != nil {
+		return nil, err
 	}
 	d := r.document(now)
 	if previous == nil {
 		return d, nil
 	}
-	if !previous.Built.Before(d.Built) {
-		return nil, wrongf(Older, "check the clock of this machine", "the previous index was built on %s, which is not before now", previous.Built.Format(time.RFC3339))
+	if previous.Built.After(d.Built) {
+		return nil, wrongf(Older, "check the clock of this machine", "the previous index was built on %s, and now it is %s", previous.Built.Format(time.RFC3339), d.Built.Format(time.RFC3339))
 	}
-	if wrong := rewritten(previous, d); len(wrong) > 0 {
+	if wrong := r.rewritten(previous); len(wrong) > 0 {
 		return nil, wrong
 	}
 	if shrink {
@@ -88,13 +88,13 @@ func counted(d *Document) int {
 }
 
 // rewritten finds versions that are not what they were: people have them in their locks.
-func rewritten(old, d *Document) Problems {
+func (r *Repository) rewritten(old *Document) Problems {
 	var f findings
-	for i := range d.Packages {
-		p := &d.Packages[i]
-		if was, ok := old.Find(p.Name); ok {
-			f.file = Path(p.Name)
-			p.rewritten(&f, &was.Entry)
+	for i := range r.Entries {
+		e := &r.Entries[i]
+		if was, ok := old.Find(e.Name); ok {
+			f.file, f.lines = Path(e.Name), r.lines[Path(e.Name)]
+			e.rewritten(&f, &was.Entry)
 		}
 	}
 	return Problems(f.list)
@@ -111,7 +111,7 @@ func (e *Entry) rewritten(f *findings, was *Entry) {
 		if v.Commit != old.Commit {
 			f.wrong(at+".commit", hint, "the commit of version %s was changed; it was %s", v.Version, old.Commit)
 		}
-		if !samePermissions(v.Permissions, old.Permissions) {
+		if !v.Permissions.Equal(old.Permissions) {
 			f.wrong(at+".permissions", hint, "the permissions of version %s were changed", v.Version)
 		}
 		if v.Identity != old.Identity && old.Identity != "" {
@@ -128,9 +128,18 @@ func (e *Entry) rewritten(f *findings, was *Entry) {
 	}
 }
 
-func samePermissions(a, b *Permissions) bool {
-	if a == nil || b == nil {
-		return a == b
+// Err gives the findings by which an index cannot be built, as Problems; nil when there are none.
+func (r *Repository) Err() error {
+	if wrong := errorsIn(r.Findings); len(wrong) > 0 {
+		return Problems(wrong)
 	}
-	return slices.EqualFunc(a.lists(), b.lists(), func(a, b permissionList) bool { return slices.Equal(a.items, b.items) })
+	return nil
+}
+
+// ShrunkStats says whether new stats have much less than old ones. Its error is an *Error.
+func ShrunkStats(old, stats map[string]Stats) error {
+	if len(stats)*100 < len(old)*kept {
+		return wrongf(Shrank, "if that is meant, say --shrink", "%s shrank: it has %d packages and had %d", StatsName, len(stats), len(old))
+	}
+	return nil
 }

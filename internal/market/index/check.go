@@ -3,7 +3,6 @@ package index
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -18,25 +17,6 @@ const (
 	maxList     = 100
 	maxVersions = 2000
 )
-
-var (
-	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,38}/[a-z0-9][a-z0-9._-]{0,99}$`)
-	ownerName   = regexp.MustCompile(`^([a-z0-9-]+\.)+[a-z0-9-]+/[A-Za-z0-9][A-Za-z0-9-]{0,38}$`)
-	userName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}$`)
-	keyword     = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
-	commitID    = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
-	treeHash    = regexp.MustCompile(`^h1:[A-Za-z0-9+/]{43}=$`)
-	fileHash    = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-	platformOf  = regexp.MustCompile(`^[a-z0-9]{1,20}/[a-z0-9]{1,20}$`)
-	identityOf  = regexp.MustCompile(`^https://[!-~]+$`)
-	device      = regexp.MustCompile(`^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)`) // names that Windows takes for devices
-)
-
-// ValidName says whether a package can be called that in an index.
-func ValidName(name string) bool {
-	owner, last, _ := strings.Cut(name, "/")
-	return packageName.MatchString(name) && !device.MatchString(owner) && !device.MatchString(last) && !strings.HasSuffix(last, ".") && !strings.HasSuffix(last, ".git")
-}
 
 // check notes what an entry must not say.
 func (e *Entry) check(f *findings) {
@@ -61,8 +41,8 @@ func (e *Entry) check(f *findings) {
 	}
 	f.names("keywords", e.Keywords, keyword, "write lower-case letters, digits and '-'")
 	f.names("capabilities", e.Capabilities, keyword, "write lower-case letters, digits and '-'")
-	f.names("maintainers", e.Maintainers, userName, "write names of users on its host")
-	if e.Verified != "" && !ownerName.MatchString(e.Verified) {
+	f.names("maintainers", e.Maintainers, user, "write names of users on its host")
+	if e.Verified != "" && !ownerOn(e.Verified) {
 		f.wrong("verified", "write github.com/owner, whose workflows sign its releases", "verified is %q", e.Verified)
 	}
 	e.versions(f)
@@ -83,11 +63,14 @@ func (f *findings) text(path, s string) {
 
 // unreadable are characters that break a line, cannot be seen, or change how others are read.
 func unreadable(r rune) bool {
-	return r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || unicode.Is(unicode.Co, r)
+	return r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && !joiner(r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || unicode.Is(unicode.Co, r)
 }
 
+// joiner is a character that some scripts cannot be written without.
+func joiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
+
 // names notes what in a list does not have its form, or is there twice.
-func (f *findings) names(path string, list []string, form *regexp.Regexp, hint string) {
+func (f *findings) names(path string, list []string, form func(string) bool, hint string) {
 	if len(list) > maxList {
 		f.wrong(path, "", "%s has %d items, and %d are the most", path, len(list), maxList)
 		return
@@ -95,7 +78,7 @@ func (f *findings) names(path string, list []string, form *regexp.Regexp, hint s
 	for i, s := range list {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		switch {
-		case !form.MatchString(s):
+		case !form(s):
 			f.wrong(at, hint, "%s has %.80q", path, s)
 		case slices.Contains(list[:i], s):
 			f.wrong(at, "keep one of them", "%s has %q twice", path, s)
@@ -125,14 +108,11 @@ func (e *Entry) versions(f *findings) {
 	}
 }
 
-// ValidVersion says whether v can be a version in an index: 1.2.0 or 1.2.0-rc.1, without v.
-func ValidVersion(v string) bool { return manifest.ValidVersion("v" + v) }
-
 func (v *Version) check(f *findings, at string, kind manifest.Kind) {
 	if !ValidVersion(v.Version) {
 		f.wrong(at+".version", "write all three numbers: 1.2.0", "%.80q is not a version", v.Version)
 	}
-	if !commitID.MatchString(v.Commit) {
+	if !commitID(v.Commit) {
 		f.wrong(at+".commit", "write the full commit of its tag in hex", "%.80q is not a commit", v.Commit)
 	}
 	if v.Released.IsZero() {
@@ -141,7 +121,7 @@ func (v *Version) check(f *findings, at string, kind manifest.Kind) {
 	if v.Parallax != "" && !ValidVersion(v.Parallax) {
 		f.wrong(at+".parallax", "write all three numbers: 1.2.0", "parallax is %.80q, which is not a version", v.Parallax)
 	}
-	if v.Identity != "" && (!identityOf.MatchString(v.Identity) || len(v.Identity) > maxText) {
+	if v.Identity != "" && !address(v.Identity) {
 		f.wrong(at+".identity", "write the URL of who signed it", "identity is %.80q", v.Identity)
 	}
 	f.text(at+".yanked", v.Yanked)
@@ -151,7 +131,7 @@ func (v *Version) check(f *findings, at string, kind manifest.Kind) {
 // contents checks what says which files the version has, and what they may do.
 func (v *Version) contents(f *findings, at string, kind manifest.Kind) {
 	switch {
-	case kind == manifest.KindPattern && !treeHash.MatchString(v.H1):
+	case kind == manifest.KindPattern && !treeHash(v.H1):
 		f.wrong(at+".h1", "parallax publish writes it; parallax.lock has it as hash", "%.80q is not the hash of a pattern", v.H1)
 	case kind == manifest.KindPattern && (len(v.Hashes) > 0 || v.Permissions != nil):
 		f.wrong(at, "remove them", "a pattern has neither hashes nor permissions")
@@ -164,13 +144,13 @@ func (v *Version) contents(f *findings, at string, kind manifest.Kind) {
 		f.wrong(at+".hashes", "", "there are %d hashes, and %d are the most", len(v.Hashes), maxList)
 		return
 	}
-	for _, platform := range slices.Sorted(maps.Keys(v.Hashes)) {
-		path := at + ".hashes." + platform
-		if !platformOf.MatchString(platform) {
-			f.wrong(path, "write os/arch: linux/amd64", "%.80q is not a platform", platform)
+	for _, on := range slices.Sorted(maps.Keys(v.Hashes)) {
+		path := at + ".hashes." + on
+		if !platform(on) {
+			f.wrong(path, "write os/arch: linux/amd64", "%.80q is not a platform", on)
 		}
-		if !fileHash.MatchString(v.Hashes[platform]) {
-			f.wrong(path, "write sha256: and 64 hex digits", "%.80q is not the hash of a file", v.Hashes[platform])
+		if !fileHash(v.Hashes[on]) {
+			f.wrong(path, "write sha256: and 64 hex digits", "%.80q is not the hash of a file", v.Hashes[on])
 		}
 	}
 	v.Permissions.check(f, at+".permissions")
@@ -191,7 +171,7 @@ func (p *Permissions) check(f *findings, at string) {
 			f.text(fmt.Sprintf("%s[%d]", path, i), item)
 		}
 	}
-	if len(f.list) > before {
+	if len(f.list) > before || f.signed {
 		return
 	}
 	if _, err := p.Manifest(); err != nil {
@@ -258,31 +238,4 @@ func (f *findings) note(at, name string, versions []string, reason string) {
 		f.wrong(at+".reason", "say why in one line; people are shown it", "there is no reason")
 	}
 	f.text(at+".reason", reason)
-}
-
-var licenseID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,79}\+?$`)
-
-// License says whether s has the shape of an SPDX expression: names joined by AND, OR and WITH, and parentheses.
-func License(s string) bool {
-	if len(s) > maxText {
-		return false
-	}
-	words := strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ").Replace(s))
-	depth, name := 0, true // name: the next word is one, or opens parentheses
-	for _, w := range words {
-		joins := w == "AND" || w == "OR" || w == "WITH"
-		switch {
-		case name && w == "(":
-			depth++
-		case !name && w == ")" && depth > 0:
-			depth--
-		case name && !joins && licenseID.MatchString(w):
-			name = false
-		case !name && joins:
-			name = true
-		default:
-			return false
-		}
-	}
-	return !name && depth == 0
 }

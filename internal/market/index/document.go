@@ -96,10 +96,10 @@ func signed(text []byte, key ed25519.PublicKey) ([]byte, error) {
 
 // problems lists what a document says that it must not.
 func (d *Document) problems() []Finding {
-	var found findings
+	found := findings{signed: true}
 	for i := range d.Packages {
 		p := &d.Packages[i]
-		found.file = p.Name
+		found.file = Path(p.Name)
 		p.check(&found)
 		if i > 0 && d.Packages[i-1].Name >= p.Name {
 			found.wrong("name", "", "%s is not where it belongs", p.Name)

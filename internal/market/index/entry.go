@@ -3,6 +3,8 @@ package index
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -40,4 +42,19 @@ func (e *Entry) Put(v Version) {
 		return
 	}
 	e.Versions = slices.Insert(e.Versions, i, v)
+}
+
+// StatsText is the text of stats.json: a line for each package, so that changes read well.
+func StatsText(stats map[string]Stats) []byte {
+	var b bytes.Buffer
+	b.WriteString("{")
+	for i, name := range slices.Sorted(maps.Keys(stats)) {
+		if i > 0 {
+			b.WriteString(",")
+		}
+		s := stats[name]
+		fmt.Fprintf(&b, "\n  %q: {\"stars\": %d, \"downloads\": %d}", name, s.Stars, s.Downloads)
+	}
+	b.WriteString("\n}\n")
+	return b.Bytes()
 }

@@ -41,6 +41,8 @@ type findings struct {
 	file  string
 	lines map[string]int // of file, by path; nil when they are not known
 	list  []Finding
+
+	signed bool // somebody vouches for what is read: values are not looked into
 }
 
 // wrong notes what must not be at a path of the file: versions[2].h1, or "".

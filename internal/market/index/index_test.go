@@ -3,6 +3,7 @@ package index_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"fmt"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -113,4 +114,32 @@ func TestAnIndexIsBuiltSignedAndRead(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"$WORKSPACE"}, wants.Read)
 	require.Equal(t, int64(512<<20), wants.Memory)
+}
+
+func BenchmarkParse(b *testing.B) {
+	fsys := fstest.MapFS{}
+	for i := range 5000 {
+		name := fmt.Sprintf("acme/p%d", i)
+		e, err := index.ParseEntry("x", []byte(agent))
+		require.NoError(b, err)
+		e.Name, e.Source = name, "github.com/"+name
+		v := e.Versions[0]
+		for j := range 9 {
+			v.Version = fmt.Sprintf("2.%d.0", j)
+			e.Put(v)
+		}
+		text, err := e.Text()
+		require.NoError(b, err)
+		fsys[index.Path(name)] = &fstest.MapFile{Data: text}
+	}
+	d, err := index.Build(fsys, nil, now(), false)
+	require.NoError(b, err)
+	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	text, err := d.Sign(private)
+	require.NoError(b, err)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		_, err := index.Parse(text, private.Public().(ed25519.PublicKey))
+		require.NoError(b, err)
+	}
 }

@@ -2,6 +2,8 @@ package index
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"github.com/parallax-run/parallax/internal/manifest"
 )
@@ -55,4 +57,40 @@ func (p *Permissions) Manifest() (*manifest.Permissions, error) {
 		return nil, err
 	}
 	return manifest.ParsePermissions(text, Workspace)
+}
+
+// Equal says whether both ask for the same, however it is written. What cannot be read is equal to nothing.
+func (p *Permissions) Equal(other *Permissions) bool {
+	if p.Empty() || other.Empty() {
+		return p.Empty() && other.Empty()
+	}
+	a, err := p.Manifest()
+	b, wrong := other.Manifest()
+	if err != nil || wrong != nil {
+		return false
+	}
+	same := func(a, b []string) bool {
+		return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+	}
+	return same(a.Net, b.Net) && same(a.Secrets, b.Secrets) && same(a.Read, b.Read) && same(a.Write, b.Write) && same(a.Exec, b.Exec) &&
+		a.Memory == b.Memory && a.Sandbox == b.Sandbox
+}
+
+// Empty says whether nothing is asked for.
+func (p *Permissions) Empty() bool {
+	return p == nil || !slices.ContainsFunc(p.lists(), func(l permissionList) bool { return len(l.items) > 0 })
+}
+
+// String lists what is asked for.
+func (p *Permissions) String() string {
+	if p.Empty() {
+		return "nothing"
+	}
+	var parts []string
+	for _, l := range p.lists() {
+		if len(l.items) > 0 {
+			parts = append(parts, l.name+" "+strings.Join(l.items, ", "))
+		}
+	}
+	return strings.Join(parts, "; ")
 }

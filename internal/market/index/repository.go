@@ -29,11 +29,14 @@ type Repository struct {
 	Featured   []string
 	Stats      map[string]Stats // by name
 	Findings   []Finding        // by file, in byte order, then in the order of the file
+
+	lines map[string]map[string]int // of files that were read, see findings.lines
 }
 
 // Read reads an index. What is wrong with its files is in Findings; the error is about reading at all. Links are not followed.
 func Read(fsys fs.FS) (*Repository, error) {
-	r := &reading{fsys: fsys, found: &findings{}, lines: make(map[string]map[string]int)}
+	r := &reading{fsys: fsys, found: &findings{}, named: make(map[string]bool)}
+	r.lines = make(map[string]map[string]int)
 	if err := r.entries(); err != nil {
 		return nil, err
 	}
@@ -56,7 +59,7 @@ type reading struct {
 	Repository
 	fsys  fs.FS
 	found *findings
-	lines map[string]map[string]int // of files that were read, see findings.lines
+	named map[string]bool // packages that have a file, if it can be read or not
 }
 
 // about turns to a file.
@@ -88,6 +91,7 @@ func (r *reading) entry(file string, d fs.DirEntry) error {
 		return nil
 	}
 	e := Entry{}
+	r.named[name] = true
 	ok, err := r.file(file, d, &e, MaxEntry)
 	if !ok || err != nil {
 		return err
@@ -168,13 +172,13 @@ func (r *reading) references() {
 	f = r.about(DeprecatedName)
 	for i, n := range r.Deprecated {
 		r.versions(f, index(i), n.Name, n.Versions)
-		if _, ok := r.Entry(n.Instead); n.Instead != "" && !ok {
+		if n.Instead != "" && !r.named[n.Instead] {
 			f.wrong(index(i)+".instead", hint, "there is no package %.80q", n.Instead)
 		}
 	}
 	f = r.about(FeaturedName)
 	for i, name := range r.Featured {
-		if _, ok := r.Entry(name); !ok {
+		if !r.named[name] {
 			f.wrong(index(i), hint, "there is no package %.80q", name)
 		}
 		if slices.Contains(r.Featured[:i], name) {
@@ -183,7 +187,7 @@ func (r *reading) references() {
 	}
 	f = r.about(StatsName)
 	for _, name := range slices.Sorted(maps.Keys(r.Stats)) {
-		if _, ok := r.Entry(name); !ok {
+		if !r.named[name] {
 			f.remark(name, "parallax index stats leaves it out the next time", "there is no package %.80q", name)
 		}
 		if s := r.Stats[name]; s.Stars < 0 || s.Downloads < 0 {
@@ -194,9 +198,12 @@ func (r *reading) references() {
 
 // versions notes a package, or versions of it, that a note names and that is not there.
 func (r *reading) versions(f *findings, at, name string, versions []string) {
+	if !r.named[name] {
+		f.wrong(at+".name", "keep the entry of a package that was removed, so that people are told", "there is no package %.80q", name)
+		return
+	}
 	e, ok := r.Entry(name)
 	if !ok {
-		f.wrong(at+".name", "keep the entry of a package that was removed, so that people are told", "there is no package %.80q", name)
 		return
 	}
 	for i, v := range versions {

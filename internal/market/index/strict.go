@@ -22,7 +22,8 @@ const (
 )
 
 // decode reads JSON into v, whose type says all that may be there: no unknown keys, none twice, none in another case, no null. What is wrong goes
-// to f, and so do the lines. The text has at most that many bytes. It says whether v can be used.
+// to f, and so do the lines. The text has at most that many bytes. It says whether v
+// can be looked at.
 func (f *findings) decode(text []byte, v any, most int64) bool {
 	before := len(f.list)
 	f.lines = nil
@@ -37,7 +38,7 @@ func (f *findings) decode(text []byte, v any, most int64) bool {
 		f.wrong("", "", "the file is empty")
 		return false
 	}
-	r := &strictly{findings: f, text: text, dec: json.NewDecoder(bytes.NewReader(text))}
+	r := &strictly{findings: f, text: text, dec: json.NewDecoder(bytes.NewReader(text)), keys: make(map[reflect.Type][]string)}
 	r.dec.UseNumber()
 	f.lines = make(map[string]int)
 	if err := r.value("", reflect.TypeOf(v).Elem(), 0); err != nil {
@@ -49,14 +50,11 @@ func (f *findings) decode(text []byte, v any, most int64) bool {
 		f.wrong("", "remove it", "something stands behind the end")
 		return false
 	}
-	if len(f.list) > before {
-		return false
-	}
-	if err := json.Unmarshal(text, v); err != nil {
+	err := json.Unmarshal(text, v)
+	if err != nil && len(f.list) == before {
 		f.wrong("", "", "%s", strings.TrimPrefix(err.Error(), "json: "))
-		return false
 	}
-	return true
+	return err == nil
 }
 
 // malformed notes text that is no JSON.
@@ -80,6 +78,7 @@ type strictly struct {
 	dec  *json.Decoder
 	line int   // of done
 	done int64 // offset up to which newlines were counted
+	keys map[reflect.Type][]string
 }
 
 // here is the line of what was read last.
@@ -149,7 +148,11 @@ func (r *strictly) object(path string, t reflect.Type, depth int) error {
 
 // field is the type of a key of a struct, nil where there is none.
 func (r *strictly) field(path, key string, t reflect.Type) reflect.Type {
-	known := keysOf(t)
+	known, ok := r.keys[t]
+	if !ok {
+		known = keysOf(t)
+		r.keys[t] = known
+	}
 	for i, k := range known {
 		if k == key {
 			return t.Field(i).Type

@@ -129,7 +129,7 @@ func (s *Server) do(w http.ResponseWriter, c *call) {
 
 // mayChange says whether the caller may change the repository; if not it has been answered.
 func (s *Server) mayChange(w http.ResponseWriter, c *call) bool {
-	anybody := strings.HasSuffix(c.op.path, "/forks") || c.Method == http.MethodPost && strings.HasSuffix(c.op.path, "/pulls")
+	anybody := strings.HasSuffix(c.op.path, "/forks") || strings.Contains(c.op.path, "/pulls")
 	switch {
 	case c.user == nil:
 		fault(w, http.StatusUnauthorized, "Requires authentication")

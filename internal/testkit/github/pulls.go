@@ -31,7 +31,9 @@ func (s *Server) getUser(w http.ResponseWriter, c *call) {
 		fault(w, http.StatusUnauthorized, "Requires authentication")
 		return
 	}
-	c.answer(w, http.StatusOK, s.account(c.user.login))
+	me := s.account(c.user.login)
+	me["user_view_type"] = "private" // as one sees oneself
+	c.answer(w, http.StatusOK, me)
 }
 
 // starred answers whether a user starred a repository, and changes that.
@@ -220,7 +222,11 @@ func (s *Server) updatePull(w http.ResponseWriter, c *call) {
 		State       string
 	}
 	c.read(&in)
+	push := s.mayPush(c.user, c.repo())
 	p, ok := s.changePull(c.repo(), c.number("pull_number"), func(p *pull) {
+		if p.login != c.user.login && !push { // its author may
+			return
+		}
 		if in.Title != nil {
 			p.title = *in.Title
 		}

@@ -1,21 +1,10 @@
-// Opens pages in a browser as people would, and writes what it saw as JSON: node look.mjs CHROMIUM SHOTS PAGE...
+// Opens pages in a browser as people would, and writes what it saw as JSON. Its arguments are the pages.
 // Nothing is judged here; the test in Go does that.
-import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
+import { args as pages, check, launch, open as opened, shots, views } from "./browser.mjs";
 
-const [executablePath, shots, ...pages] = process.argv.slice(2);
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const patience = 120_000; // milliseconds: the machine may have much else to do
-const views = [
-  { name: "desk", width: 1280, height: 900, colorScheme: "light" },
-  { name: "desk-dark", width: 1280, height: 900, colorScheme: "dark" },
-  { name: "phone", width: 320, height: 640, colorScheme: "light" },
-  { name: "phone-dark", width: 320, height: 640, colorScheme: "dark" },
-];
-
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"], timeout: patience });
+const browser = await launch();
+const open = (file, view, options) => opened(browser, file, view, options);
 const seen = [];
 for (const file of pages) {
   if (basename(file) === "large.html") {
@@ -31,22 +20,6 @@ process.stdout.write(JSON.stringify(seen));
 // coloured says whether to look at the colours of a page, which takes long for those with many parts: theirs are the same.
 function coloured(file) {
   return !["deep.html", "small.html", "wide.html"].includes(basename(file));
-}
-
-// open gives a page, and notes what it complains of and whom it asks for anything.
-async function open(file, view, options = {}) {
-  const context = await browser.newContext({
-    viewport: { width: view.width, height: view.height }, colorScheme: view.colorScheme, reducedMotion: "reduce", offline: true, ...options,
-  });
-  const page = await context.newPage();
-  page.setDefaultTimeout(patience);
-  const said = { page: basename(file), view: view.name, console: [], requests: [] };
-  page.on("console", (m) => said.console.push(`${m.type()}: ${m.text()}`));
-  page.on("pageerror", (e) => said.console.push(`error: ${e}`));
-  page.on("dialog", (d) => { said.console.push(`dialog: ${d.message()}`); d.dismiss(); });
-  page.on("request", (r) => { if (!r.isNavigationRequest()) said.requests.push(r.url()); });
-  await page.goto("file://" + file);
-  return { context, page, said };
 }
 
 async function look(file, view) {
@@ -76,17 +49,6 @@ async function glance(file, view) {
   said.motion = await page.evaluate(() => getComputedStyle(document.documentElement).scrollBehavior);
   await context.close();
   return said;
-}
-
-// check runs every rule of axe, through the debugger: the page's own policy admits no other script.
-async function check(page, colours) {
-  await page.evaluate(axe);
-  return page.evaluate(async (colours) => {
-    const found = await globalThis.axe.run(document, {
-      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], resultTypes: ["violations"], rules: { "color-contrast": { enabled: colours } },
-    });
-    return found.violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200)).join(" | ")}`);
-  }, colours);
 }
 
 // keyboard walks the tree and says what each key came to.
