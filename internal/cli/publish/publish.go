@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"github.com/parallax-run/parallax/internal/market"
 	"github.com/parallax-run/parallax/internal/market/index"
 	"github.com/parallax-run/parallax/internal/market/publish"
+	"github.com/parallax-run/parallax/internal/origin"
 	"github.com/parallax-run/parallax/internal/pattern/patterntest"
 )
 
@@ -165,7 +167,7 @@ func (o *Options) release(ctx context.Context, p *publish.Package, files *publis
 	case done:
 		o.say("released already: %s", r.URL)
 		if err := h.Check(ctx, p, r.ID, files); err != nil && p.Manifest.Package.Kind == manifest.KindAgent {
-			return fmt.Errorf("the release is not of the builds that are here: %w", err)
+			return &market.Error{Code: market.Conflict, Message: fmt.Sprintf("the release is not of the builds that are here: %v", err), Hint: "take those that were published, or raise version in " + manifest.FileName, Cause: err}
 		}
 	case o.DryRun:
 		o.would(p, files, r)
@@ -263,12 +265,33 @@ func (o *Options) propose(ctx context.Context, p *publish.Package, files *publis
 			return err
 		}
 	}
+	if !o.DryRun {
+		if err := o.seen(ctx, p, files); err != nil {
+			return err
+		}
+	}
 	released := time.Now()
 	pr := &publish.Proposal{
 		API: api, Index: repo, Name: index.NameOf(p.Ref.Source), Title: fmt.Sprintf("%s %s", index.NameOf(p.Ref.Source), strings.TrimPrefix(p.Ref.Version, "v")), Body: body(p),
 		Change: func(old *index.Entry) (*index.Entry, error) { return p.Entry(old, files, login, released) },
 	}
 	return o.open(ctx, pr)
+}
+
+// seen looks at what is public now as anybody else would, and finds out who built it.
+func (o *Options) seen(ctx context.Context, p *publish.Package, files *publish.Files) error {
+	o.say("looking at it as others see it")
+	c, err := o.market.Inspect(ctx, p.Ref)
+	if err != nil {
+		return err
+	}
+	if c.Commit != p.Commit || c.Hash != files.Hash && p.Manifest.Package.Kind == manifest.KindPattern || !maps.Equal(c.Assets, files.Built) {
+		return &market.Error{Code: market.BadSum, Message: p.Ref.String() + " is public, and not what was uploaded", Hint: "look at its release and its tag on " + p.Ref.Host()}
+	}
+	if c.Origin.Verdict == origin.Verified {
+		files.Identity = c.Origin.Identity
+	}
+	return nil
 }
 
 // hub is the index and who asks it.
