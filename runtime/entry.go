@@ -52,7 +52,7 @@ func (env Environment) NamesFor(file string) Environment {
 	}
 	all := maps.Clone(env.Builtins)
 	maps.Copy(all, env.Tests)
-	return Environment{Builtins: all}
+	return Environment{Builtins: all, Unguarded: env.Unguarded}
 }
 
 // firstTest stands for main in a file of tests.

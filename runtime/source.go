@@ -104,7 +104,9 @@ func (f *File) compile(env *Environment, lines *counters) (*starlark.Program, er
 		env.Builtins = maps.Clone(env.Builtins)
 		lines.builtins(env.Builtins)
 	}
-	guard.Rewrite(tree)
+	if !env.Unguarded {
+		guard.Rewrite(tree)
+	}
 	prog, err := starlark.FileProgram(tree, env.Builtins.Has)
 	var list resolve.ErrorList
 	switch {

@@ -41,8 +41,10 @@ var _ local.Agents = (*host.Host)(nil)
 func main() { os.Exit(parallax(os.Args[1:])) }
 
 // parallax runs one command line and gives the exit code.
-func parallax(args []string) int {
-	return program.Main(cli.Program{}, version, args,
+func parallax(args []string) int { return begin(cli.Program{}, args) }
+
+func begin(p cli.Program, args []string) int {
+	return program.Main(p, version, args,
 		initialise.NewCmd, run.NewCmd, resume.NewCmd, resume.NewReplayCmd, resume.NewCancelCmd, resume.NewApproveCmd, resume.NewSignalCmd, test.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
 		agents.NewCmd, mcp.NewCmd, packages.NewInstallCmd, packages.NewAddCmd, packages.NewRemoveCmd, packages.NewUpgradeCmd, packages.NewOutdatedCmd, packages.NewListCmd,
 		packages.NewVerifyCmd, packages.NewTidyCmd, publish.NewCmd, publish.NewYankCmd, packages.NewGrantsCmd, packages.NewSearchCmd, packages.NewInfoCmd,

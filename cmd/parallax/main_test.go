@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/parallax-run/parallax/internal/testkit/github"
 	"github.com/parallax-run/parallax/internal/testkit/torture"
+	"github.com/parallax-run/parallax/plugins/host/interpreter"
 )
 
 // TestMain makes this test binary be parallax, its bundled agents, and agents that misbehave.
@@ -23,6 +25,11 @@ func TestMain(m *testing.M) {
 		switch os.Args[1] {
 		case "__agent":
 			os.Exit(parallax(os.Args[1:]))
+		case interpreter.Word:
+			os.Exit(beInterpreter(os.Args[2:]))
+		case "attempts":
+			fmt.Println(strings.Join(escapes(os.Getppid()), "\n"))
+			return
 		case "hangs":
 			serveHanging()
 			return
@@ -36,7 +43,7 @@ func TestMain(m *testing.M) {
 			os.Exit(2)
 		}
 	}
-	testscript.Main(m, map[string]func(){"parallax": func() { os.Exit(parallax(os.Args[1:])) }})
+	testscript.Main(m, map[string]func(){"parallax": func() { os.Exit(begin(tested(), os.Args[1:])) }})
 }
 
 // TestScript tells the story of each command as a script.

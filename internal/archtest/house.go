@@ -80,7 +80,7 @@ var house = []Room{
 	{Path: "internal/enterprise/backup", Floor: 4},
 	{Path: "internal/enterprise/testcluster", Floor: 4, Only: []string{}, ForTests: true},
 	{Path: testkit, Floor: 4, ForTests: true},
-{Path: enginetest, Floor: 4, ForTests: true, Tests: []string{"internal/child", "internal/engine", "internal/local", "internal/badger"}},
+	{Path: enginetest, Floor: 4, ForTests: true, Tests: []string{"internal/child", "internal/engine", "internal/local", "internal/badger"}},
 	{Path: "internal/origin", Floor: 4, Only: []string{}},
 	{Path: "internal/trace", Floor: 4, Only: []string{"runtime"}, Tests: []string{"builtins", "internal/engine", "internal/local"}},
 

@@ -30,6 +30,8 @@ type Process struct {
 	Wait func() error
 	// Worked is how much time of processors it has used. Nil means that nobody knows.
 	Worked func() time.Duration
+	// Patience is how much of that it may use without a word; zero means 10 seconds.
+	Patience time.Duration
 }
 
 // errBroken is the end of a child that said what no honest one says.

@@ -2,6 +2,7 @@ package child
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -146,7 +147,7 @@ func newProcess(os *Process) *process {
 	p := &process{
 		os: os, out: newSender(dated(os.In)), done: make(chan struct{}),
 		compiles: make(map[uint64]chan *reader), branches: make(map[uint64]*served), runs: make(map[*running]bool),
-		watch: watch{worked: os.Worked, patience: patience},
+		watch: watch{worked: os.Worked, patience: cmp.Or(os.Patience, patience)},
 	}
 	go p.listen()
 	return p
@@ -186,7 +187,11 @@ func (p *process) listen() {
 	defer close(p.done)
 	from := bufio.NewReaderSize(p.os.Out, chunk)
 	err := p.hear(from)
-	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrClosed): // how it ended says more
+	case errors.Is(err, errGarbled):
+		p.fail(broken("%v", err))
+	default:
 		p.fail(err)
 	}
 	p.os.Kill()

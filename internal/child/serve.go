@@ -22,7 +22,7 @@ func Serve(in io.Reader, out io.Writer, env runtime.Environment) error {
 	from := bufio.NewReaderSize(in, chunk)
 	for {
 		frame, err := readFrame(from)
-		if errors.Is(err, io.EOF) && !errors.Is(err, errGarbled) {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) {
 			return nil
 		}
 		if err == nil {

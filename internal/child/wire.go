@@ -40,7 +40,7 @@ func readFrame(r io.Reader) ([]byte, error) {
 		}
 		b = b[:min(n, cap(b))]
 		if _, err := io.ReadFull(r, b[at:]); err != nil {
-			return nil, errors.Join(errGarbled, err)
+			return nil, err
 		}
 	}
 	return b, nil

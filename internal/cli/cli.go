@@ -19,6 +19,7 @@ import (
 
 	"github.com/parallax-run/parallax/internal/child"
 	"github.com/parallax-run/parallax/plugins/host"
+	"github.com/parallax-run/parallax/plugins/host/interpreter"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -49,6 +50,9 @@ type Program struct {
 	Name    string // as people type it
 	Short   string // what it does, in one line
 	Example string
+
+	// Interpreter changes how processes that interpret patterns from elsewhere are started. Nil changes nothing; tests do.
+	Interpreter func(*interpreter.Starter)
 }
 
 // Name is the program's, as people type it.

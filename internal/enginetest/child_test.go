@@ -1,6 +1,7 @@
 package enginetest_test
 
 import (
+	"fmt"
 	"io"
 	"sync"
 	"testing"
@@ -72,4 +73,56 @@ func TestInAChild(t *testing.T) {
 func TestExamplesInAChild(t *testing.T) {
 	t.Parallel()
 	enginetest.RunExamples(t, inChild)
+}
+
+// TestAHostThatDiesBesideAChild lets the host die behind some of the facts, and the run go on to its end with another child.
+func TestAHostThatDiesBesideAChild(t *testing.T) {
+	t.Parallel()
+	for _, c := range enginetest.Cases(t) {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			all := deaths(t, c, c.Load(t))
+			loaded, x := apart(t, c)
+			for k := 0; k < len(all); k += 1 + len(all)/6 {
+				h := host{c: c, cast: c.Cast(), loaded: loaded, id: "r"}
+				synctest.Test(t, func(t *testing.T) {
+					defer x.Rest()
+					book := &notebook.Notebook{}
+					for _, facts := range []int{all[k], 2, -1} {
+						o, ended := h.live(t, book, facts)
+						if o.Broken = fmt.Sprintf("(the host died behind fact %d)", all[k]); ended {
+							c.Check(t, o)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestAReplayInAChildAsksNobody tells what a run left in memory again with the pattern in a child: the two cannot tell each other apart.
+func TestAReplayInAChildAsksNobody(t *testing.T) {
+	t.Parallel()
+	for _, c := range enginetest.Cases(t) {
+		if len(c.Script.Cancel) > 0 {
+			continue // the record ends before the result
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			loaded, x := apart(t, c)
+			h := host{c: c, cast: c.Cast(), loaded: c.Load(t), id: "r"}
+			synctest.Test(t, func(t *testing.T) {
+				defer x.Rest()
+				book := &notebook.Notebook{}
+				o, _ := h.live(t, book, -1)
+				made := h.cast.Made()
+				h.replay, h.loaded = true, loaded
+				again, _ := h.live(t, book, 0)
+				require.Equal(t, made, h.cast.Made())
+				require.Equal(t, o.Facts, again.Facts)
+				again.Broken = "(a replay)"
+				c.Check(t, again)
+			})
+		})
+	}
 }

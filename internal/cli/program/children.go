@@ -16,6 +16,9 @@ type children struct {
 
 func (c *children) interpreter(app *cli.App) cli.Apart {
 	starter := &interpreter.Starter{Command: []string{app.Self, interpreter.Word}, Shim: []string{app.Self, "__shim"}}
+	if change := app.Program.Interpreter; change != nil {
+		change(starter)
+	}
 	return func() *child.Interpreter {
 		x := &child.Interpreter{Start: starter.Start, Env: app.Environment()}
 		c.mu.Lock()

@@ -36,10 +36,11 @@ const admission = 10 * time.Second
 
 // Starter starts processes that interpret.
 type Starter struct {
-	Command []string // Command[0] is absolute
-	Shim    []string // the command that is the shim
-	Memory  int64    // bytes of data; zero means DefaultMemory
-	CPU     time.Duration
+	Command []string      // Command[0] is absolute
+	Shim    []string      // the command that is the shim
+	Memory  int64         // bytes of data; zero means DefaultMemory
+	CPU     time.Duration // in all; zero means DefaultCPU
+	Step    time.Duration // of processors without a word; zero means what package child thinks fit
 
 	mu    sync.Mutex
 	known bool
@@ -128,7 +129,7 @@ func (s *Starter) start(level sandbox.Level) (*child.Process, error) {
 		box.Close()
 		return nil, err
 	}
-	return &child.Process{In: r.in, Out: r.out, Kill: r.kill, Wait: r.wait, Worked: r.worked()}, nil
+	return &child.Process{In: r.in, Out: r.out, Kill: r.kill, Wait: r.wait, Worked: r.worked(), Patience: s.Step}, nil
 }
 
 // emptyDir is where the process's own file tree is mounted, which only it sees. It stays: all processes of a user share it.
@@ -196,7 +197,7 @@ func (r *running) explain(exit *exec.ExitError) error {
 	}
 	said := r.last.String()
 	switch {
-	case strings.Contains(said, "out of memory"), strings.Contains(said, "cannot allocate memory"):
+	case strings.Contains(said, "out of memory"), strings.Contains(said, "cannot allocate memory"), strings.Contains(said, "pthread_create failed"):
 		return tooMuch("it used more than %d MiB of memory", r.memory>>20)
 	case strings.Contains(said, "stack overflow"), strings.Contains(said, "stack exceeds"):
 		return tooMuch("its values or calls are nested too deeply")

@@ -58,6 +58,7 @@ func (f *filter) few() {
 		f.add(kernel.BPF_JMP|kernel.BPF_JEQ|kernel.BPF_K, nr, 0, 1)
 		f.allow()
 	}
+	f.refuse(kernel.ENOSYS, kernel.SYS_CLONE3) // its flags are in memory; threads are made by clone then
 	f.onlyIf(syscall.SYS_CLONE, 0, func(yes func()) { f.ifBits(cloneThread, yes) })
 	f.onlyIf(syscall.SYS_TGKILL, 0, func(yes func()) { f.ifEqual(yes, uint32(syscall.Getpid())) })
 	f.onlyIf(syscall.SYS_FCNTL, 1, func(yes func()) {
