@@ -14,7 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/market"
 	"github.com/parallax-run/parallax/internal/testkit/github"
+	"github.com/parallax-run/parallax/internal/testkit/guide"
 )
 
 // author is alice with a checkout of acme/debate, which she publishes and proposes to an index of others.
@@ -151,4 +153,18 @@ func TestAPersonAcceptsThatAnAgentAsksForMore(t *testing.T) {
 	s.Type(t, "yes\r")
 	require.Zero(t, s.Wait(t).ExitCode(), s.Screen.String())
 	require.Equal(t, []string{"v1.1.0 public debate_1.1.0_x1_plan9_mips.zip SHA256SUMS"}, a.hub.Releases("acme/debate"))
+}
+
+// TestTheGuideOfPublishingSaysWhatHappens follows it as somebody would who has never published anything.
+func TestTheGuideOfPublishingSaysWhatHappens(t *testing.T) {
+	t.Parallel()
+	a := newAuthor(t, map[string]string{"readme": ""})
+	require.NoError(t, a.hub.Create(t.Context(), "alice/tally"))
+	_, err := a.hub.Commit(t.Context(), market.DefaultIndexRepository, "begin", map[string]string{"featured.json": "[]\n"})
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "guides", "publishing.md"))
+	require.NoError(t, err)
+	guide.Follow(t, string(text), append(a.env, "PATH="+os.Getenv("PATH")))
+	require.Equal(t, []string{"1 open alice alice/tally 1.0.0"}, a.hub.Pulls(market.DefaultIndexRepository))
+	require.Empty(t, a.hub.Problems())
 }
