@@ -70,7 +70,8 @@ func agentDecl(ask *Decl) *Decl {
 			{Name: "retry", Type: "int or retry()", Default: "None", Kind: Named},
 		},
 		Result: "Agent",
-		Doc: `Gives a handle on an agent that the project names in parallax.toml.
+		Doc: `Gives a handle on an agent that the project names in parallax.toml. In a module of a package it may be a role, for which the project that uses the package
+has another agent; the handle is then one on that agent.
 
 Nothing is called yet, so a handle may be made anywhere, also at the top level of a module. timeout and retry are the defaults of its ask;
 without them an attempt has the time that parallax.toml gives the agent, or a minute, and is not repeated. Handles on one name are equal, print as agent("name"), can be keys of a
@@ -89,7 +90,7 @@ A name that the project does not have is reported before main starts when it is 
 			if err != nil {
 				return nil, err
 			}
-			a := newAgent(name, ask)
+			a := newAgent(runtime.AgentMeant(c.Thread, name), ask)
 			if c.given(1) {
 				if a.timeout, err = c.durationArg(1, 0); err != nil {
 					return nil, err

@@ -45,6 +45,7 @@ type Program struct {
 	aside  any               // see Entry
 	away   *Away             // where it is interpreted out of this process; there is no main then
 	texts  map[string][]byte // of the files, by name, for hints
+	bound  bindings
 }
 
 // Mention is a name that the source states.
@@ -73,7 +74,7 @@ type BudgetLimits struct {
 // are a *SourceError, or a *Error from top-level code.
 func Compile(files []*File, find func(from, label string) string, env Environment) (*Program, error) {
 	globals := make(map[string]starlark.StringDict, len(files))
-	c := &compilation{files: files, find: find, env: env.guarded(), globals: globals, texts: make(map[string][]byte, len(files))}
+	c := &compilation{files: files, find: find, env: env.guarded(), globals: globals, texts: make(map[string][]byte, len(files)), bound: bindingsOf(files)}
 	for _, f := range files {
 		c.texts[f.Name] = f.Text
 		g, err := c.module(f)
@@ -90,6 +91,7 @@ func Compile(files []*File, find func(from, label string) string, env Environmen
 	p := &Program{Name: last.Name, Digest: digest(files, c.env.NamesFor(last.Name)), Meta: c.meta, main: main, texts: c.texts}
 	p.tests = globals[last.Name]["main"] == nil
 	p.Asks = mentions(files, "agent")
+	p.bound = c.bound
 	return p, nil
 }
 
@@ -101,6 +103,7 @@ type compilation struct {
 	globals map[string]starlark.StringDict // of the modules loaded so far
 	meta    Meta                           // what the main file says
 	texts   map[string][]byte              // of the files so far
+	bound   bindings
 }
 
 // metaKey is where a thread that loads a file keeps the Meta to fill.
@@ -137,6 +140,7 @@ func (c *compilation) module(f *File) (starlark.StringDict, error) {
 	}
 	t.SetLocal(metaKey, meta)
 	t.SetLocal(initKey, new(uint64))
+	t.SetLocal(boundKey, c.bound)
 	g, err := prog.Init(t, env.Builtins)
 	if err != nil {
 		return nil, loading.explain(err)
@@ -238,6 +242,7 @@ func mentions(files []*File, builtin string) []Mention {
 				return true
 			}
 			name, ok := lit.Value.(string)
+			name = f.means(name)
 			if ok && !slices.ContainsFunc(found, func(m Mention) bool { return m.Name == name }) {
 				found = append(found, Mention{name, lit.TokenPos})
 			}

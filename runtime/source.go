@@ -29,6 +29,9 @@ type File struct {
 	Text   []byte
 	Loads  []Load // in source order
 	Syntax *syntax.File
+
+	// Agents are the names that stand for others in this file: agent(KEY) is agent(VALUE). The project that uses a package binds its roles so.
+	Agents map[string]string
 }
 
 // Load is one load statement.

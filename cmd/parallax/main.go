@@ -48,6 +48,7 @@ func begin(p cli.Program, args []string) int {
 		initialise.NewCmd, run.NewCmd, resume.NewCmd, resume.NewReplayCmd, resume.NewCancelCmd, resume.NewApproveCmd, resume.NewSignalCmd, test.NewCmd, check.NewCmd, explain.NewCmd, manual.NewCmd,
 		agents.NewCmd, mcp.NewCmd, packages.NewInstallCmd, packages.NewAddCmd, packages.NewRemoveCmd, packages.NewUpgradeCmd, packages.NewOutdatedCmd, packages.NewListCmd,
 		packages.NewVerifyCmd, packages.NewTidyCmd, publish.NewCmd, publish.NewYankCmd, packages.NewGrantsCmd, packages.NewSearchCmd, packages.NewInfoCmd,
-		index.NewCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, runs.NewGCCmd, doctor.NewCmd, versioncmd.NewCmd,
+		packages.NewAuditCmd, packages.NewMirrorCmd, packages.NewStarCmd, index.NewCmd, plugin.NewCmd, calibrate.NewCmd, bench.NewCmd, runs.NewCmd, runs.NewGCCmd,
+		doctor.NewCmd, versioncmd.NewCmd,
 	)
 }

@@ -62,7 +62,7 @@ func checkFile(root fs.FS, name string) ([]Violation, error) {
 	if !ok {
 		return []Violation{{fset.Position(file.Package), path.Dir(name) + " belongs to no room; give it one in internal/archtest/house.go"}}, nil
 	}
-	v := visit{room: room, test: strings.HasSuffix(name, "_test.go"), fset: fset}
+	v := visit{room: room, dir: path.Dir(name), test: strings.HasSuffix(name, "_test.go"), fset: fset}
 	for _, imp := range file.Imports {
 		v.importSpec(imp)
 	}
@@ -89,6 +89,7 @@ func within(p, parent string) bool {
 // A visit checks one file of one room.
 type visit struct {
 	room  Room
+	dir   string
 	test  bool
 	fset  *token.FileSet
 	found []Violation
@@ -111,6 +112,9 @@ func (v *visit) report(n ast.Node, rule string) {
 
 // rule returns what forbids the import of target, or nothing.
 func (v *visit) rule(target string) string {
+	if slow := v.slow(target); slow != "" {
+		return slow
+	}
 	switch first, _, _ := strings.Cut(target, "/"); {
 	case within(target, module):
 		return v.ownRule(strings.TrimPrefix(strings.TrimPrefix(target, module), "/"))
@@ -119,6 +123,15 @@ func (v *visit) rule(target string) string {
 	default:
 		return v.standardRule(target)
 	}
+}
+
+// slow returns what forbids a folder that starts fast the import of target, or nothing.
+func (v *visit) slow(target string) string {
+	i := slices.IndexFunc(shims, func(f Fast) bool { return v.dir == f.Path })
+	if v.test || i < 0 || !slices.ContainsFunc(shims[i].Without, func(p string) bool { return within(target, p) }) {
+		return ""
+	}
+	return fmt.Sprintf("%s starts before the rest of its executable and may not import %s; see docs/decisions/0018-the-sandbox.md", shims[i].Path, target)
 }
 
 // ownRule judges the import of a folder of this repository.

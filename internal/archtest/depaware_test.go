@@ -55,6 +55,19 @@ func TestNothingOpenLinksTheEnterpriseEdition(t *testing.T) {
 	}
 }
 
+// What a shim imports imports nothing late either.
+func TestShimsLinkNothingThatIsSetUpLate(t *testing.T) {
+	t.Parallel()
+	for _, f := range shims {
+		linked := strings.Fields(golist(t, repository, "-deps", "./"+f.Path))
+		require.Contains(t, linked, "syscall")
+		late := slices.DeleteFunc(linked, func(p string) bool {
+			return !slices.ContainsFunc(f.Without, func(late string) bool { return within(p, late) })
+		})
+		require.Empty(t, late, "%s links them", f.Path)
+	}
+}
+
 // packages lists the packages of the module at the root.
 func packages(t *testing.T) []string {
 	t.Helper()

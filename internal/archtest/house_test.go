@@ -57,6 +57,8 @@ func TestABrokenRuleNamesItsLine(t *testing.T) {
 	for _, c := range []struct{ name, file, imports, want string }{
 		{"upwards", "builtins/ask.go", module + "/internal/local", "may import only runtime and internal/consensus, not internal/local"},
 		{"upwards by floor", "runtime/run.go", module + "/builtins", "builtins (floor 2) is above runtime (floor 1)"},
+		{"late", "plugins/host/sandbox/shim/run_linux.go", "fmt", "plugins/host/sandbox/shim starts before the rest of its executable and may not import fmt"},
+		{"late below", "plugins/host/sandbox/shim/kernel/numbers_linux.go", "golang.org/x/sys/unix", "may not import golang.org/x/sys/unix; see docs/decisions/0018"},
 		{"sideways", "internal/local/engine.go", module + "/internal/badger", "are both on floor 5 and do not know each other"},
 		{"the SDK knows no runtime", "plugins/agent/serve.go", module + "/runtime", "are both on floor 1"},
 		{"an agent knows the SDK only", "plugins/openai/ask.go", module + "/runtime", "may import only plugins/agent"},

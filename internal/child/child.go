@@ -10,6 +10,8 @@ package child
 import (
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"go.starlark.net/syntax"
@@ -45,6 +47,11 @@ func (w *writer) module(f *runtime.File, find func(from, label string) string) {
 	for _, l := range f.Loads {
 		w.text(l.Label)
 		w.text(find(f.Name, l.Label))
+	}
+	w.uint(uint64(len(f.Agents)))
+	for _, role := range slices.Sorted(maps.Keys(f.Agents)) {
+		w.text(role)
+		w.text(f.Agents[role])
 	}
 }
 

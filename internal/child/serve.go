@@ -150,6 +150,11 @@ func (r *reader) modules() (files []*runtime.File, to map[string]string, err err
 			label := r.text(maxFrame)
 			to[name+"\x00"+label] = r.text(maxFrame)
 		}
+		agents := make(map[string]string)
+		for range r.count(maxList) {
+			role := r.text(maxFrame)
+			agents[role] = r.text(maxFrame)
+		}
 		if r.err != nil {
 			return nil, nil, r.err
 		}
@@ -157,6 +162,7 @@ func (r *reader) modules() (files []*runtime.File, to map[string]string, err err
 		if err != nil {
 			return nil, nil, err
 		}
+		f.Agents = agents
 		files = append(files, f)
 	}
 	if len(files) == 0 {

@@ -10,7 +10,7 @@ import (
 // hostKeys are the keys of an agent that its host reads. All others are the agent's own.
 var hostKeys = []string{
 	"use", "command", "capabilities", "secrets", "env", "timeout", "max_concurrency", "dir", "description", "count",
-	"requires_env", "provider", "rate", "burst", "queue", "permissions",
+	"requires_env", "provider", "rate", "burst", "queue", "permissions", "roles",
 }
 
 // maxCount bounds how many agents one table makes.
@@ -116,7 +116,9 @@ func agentOf(t *table, name, dir string) numbered {
 		t.wrong("queue", `write queue = "gpu", and start the workers that have the agent with --only gpu`, "queue is %q, want lower-case letters, digits, '-' and '_'", a.Queue)
 	}
 	a.Config = t.payload(t.ownedByHost(a.Use))
-	return numbered{a, t.count("count", maxCount)}
+	n := numbered{a, t.count("count", maxCount)}
+	n.Roles = t.fills(n.count)
+	return n
 }
 
 // ownedByHost lists the keys that do not belong to the agent's own settings. A bundled agent reads `command` itself: it is what

@@ -66,6 +66,7 @@ type Agent struct {
 	MaxConcurrency int             // calls at a time; zero means as many as come
 	Rate           Rate            // at which calls begin
 	Dir            string          // working directory, absolute
+	Roles          []string        // of packages that it fills: ROLE of any, or @ALIAS/ROLE of one of [dependencies]
 	Queue          string          // of the workers of a cluster that have it; "" means all. It says nothing on one machine
 	Description    string          // for people
 	Permissions    *Permissions    // nil means that it is not sandboxed
@@ -178,6 +179,7 @@ func manifestOf(doc *document, name, workspace string) *Manifest {
 	m.Market = marketOf(top.table("market"), "index", "verified")
 	m.Published = publishedOf(top, workspace)
 	m.known(doc)
+	m.rolesFit(doc)
 	return m
 }
 

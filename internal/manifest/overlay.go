@@ -23,6 +23,7 @@ func LoadAgents(path string) ([]Agent, error) {
 	top := doc.top()
 	top.only("agents")
 	agents := agentsOf(top.table("agents"), filepath.Dir(path))
+	doc.filledOnce(agents)
 	return agents, doc.err()
 }
 
@@ -31,16 +32,29 @@ func (m *Manifest) WithAgents(agents []Agent) *Manifest {
 	c := *m
 	c.Agents = make([]Agent, 0, len(m.Agents)+len(agents))
 	old := m.Agents
+	var taken []string
+	for _, a := range agents {
+		taken = append(taken, a.Roles...)
+	}
 	for _, a := range agents {
 		n, found := slices.BinarySearchFunc(old, a.Name, byName)
-		c.Agents = append(append(c.Agents, old[:n]...), a)
+		c.Agents = append(append(c.Agents, without(old[:n], taken)...), a)
 		if found {
 			n++
 		}
 		old = old[n:]
 	}
-	c.Agents = append(c.Agents, old...)
+	c.Agents = append(c.Agents, without(old, taken)...)
 	return &c
+}
+
+// without gives agents without the roles that others fill.
+func without(agents []Agent, taken []string) []Agent {
+	agents = slices.Clone(agents)
+	for i, a := range agents {
+		agents[i].Roles = slices.DeleteFunc(slices.Clone(a.Roles), func(role string) bool { return slices.Contains(taken, role) })
+	}
+	return agents
 }
 
 // Available gives the manifest without the agents whose required environment variables are not set, which become Absent.

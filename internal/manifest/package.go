@@ -46,11 +46,20 @@ type Dependency struct {
 	Pos     Pos
 }
 
-// Role is one agent that a pattern needs: the table [roles.NAME]. Who uses the pattern has an agent of that name.
+// Role is one agent that a pattern needs: the table [roles.NAME]. Who uses the pattern has an agent of that name, or one whose roles name it.
 type Role struct {
 	Name         string
 	Description  string
 	Capabilities []string // sorted
+}
+
+// About says what a role is, in parentheses; "" when the package does not.
+func (r Role) About() string {
+	parts := slices.DeleteFunc([]string{r.Description, strings.Join(r.Capabilities, ", ")}, func(s string) bool { return s == "" })
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, "; ") + ")"
 }
 
 // StdAlias is the alias of the standard modules; no dependency can have it.

@@ -121,12 +121,6 @@ func (c *Catalogue) source(name string) (string, error) {
 
 // unknown says that no index has a package of that name, and what may have been meant.
 func (c *Catalogue) unknown(name string) error {
-	for _, l := range c.docs {
-		if r, ok := l.doc.Removal(name, ""); ok && len(r.Versions) == 0 {
-			n := Note{Source: "github.com/" + name, Kind: NoteKind(r.Severity), Reason: r.Reason}
-			return withdrawn(Ref{Source: name}, n)
-		}
-	}
 	var names, same []string
 	for _, p := range c.Packages() {
 		names = append(names, p.Name)

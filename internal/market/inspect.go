@@ -88,7 +88,7 @@ func (o *obtaining) inspectBuild(ctx context.Context, rel *release, name string)
 	if err := o.fetch(ctx, rel, name, rel.sums[name], maxAgent); err != nil {
 		return nil, err
 	}
-	return o.unpacked(agentBounds, manifest.KindAgent)
+	return o.unpacked(o.stage.archive(), agentBounds, manifest.KindAgent)
 }
 
 // sameAgent says whether two builds are of the same package and ask for the same.

@@ -148,6 +148,15 @@ func (o *obtaining) begin(ctx context.Context) (*release, error) {
 	return o.Client.release(ctx, o.ref)
 }
 
+// pinnedTo compares what came with what the lock says of it.
+func (o *obtaining) pinnedTo(r Receipt) error {
+	if o.locked != nil && o.locked.Hash != "" && o.locked.Hash != r.Hash {
+		return wrongf(BadSum, "ask its author why its files changed; to accept it, remove it from parallax.lock and run parallax install",
+			"the files of %s are not those that parallax.lock says: their hash is %s and was %s", o.ref, r.Hash, o.locked.Hash)
+	}
+	return nil
+}
+
 // listed compares what the host says of a version with what the index says.
 func (o *obtaining) listed(ctx context.Context) error {
 	c, err := o.known(ctx)
@@ -222,7 +231,7 @@ func (o *obtaining) source(ctx context.Context, rel *release) (*manifest.Manifes
 	} else if err := o.Client.archived(ctx, o.ref, o.commit, o.stage.archive(), git); err != nil {
 		return nil, o.gone(err)
 	}
-	m, err := o.unpacked(patternBounds, manifest.KindPattern)
+	m, err := o.unpacked(o.stage.archive(), patternBounds, manifest.KindPattern)
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +259,7 @@ func (o *obtaining) agent(ctx context.Context, rel *release, builds map[string]s
 	if err := o.fetch(ctx, rel, name, r.Asset, maxAgent); err != nil {
 		return nil, err
 	}
-	m, err := o.unpacked(agentBounds, manifest.KindAgent)
+	m, err := o.unpacked(o.stage.archive(), agentBounds, manifest.KindAgent)
 	if err != nil {
 		return nil, err
 	}
@@ -312,9 +321,9 @@ func (o *obtaining) gone(err error) error {
 	return err
 }
 
-// unpacked unpacks the archive and reads the manifest in it.
-func (o *obtaining) unpacked(b Bounds, kind manifest.Kind) (*manifest.Manifest, error) {
-	if err := unpack(o.stage.archive(), o.stage.tree(), b); err != nil {
+// unpacked unpacks an archive and reads the manifest in it.
+func (o *obtaining) unpacked(archive string, b Bounds, kind manifest.Kind) (*manifest.Manifest, error) {
+	if err := unpack(archive, o.stage.tree(), b); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && e.Code == Unsafe {
 			return nil, &Error{Code: Unsafe, Message: fmt.Sprintf("%s is refused: %s", o.ref, e.Message), Hint: "tell its author", Cause: e}
 		}
@@ -387,9 +396,8 @@ func (o *obtaining) publish(r Receipt) (*Tree, error) {
 	if r.Hash, err = hashTree(o.stage.tree()); err != nil {
 		return nil, err
 	}
-	if o.locked != nil && o.locked.Hash != "" && o.locked.Hash != r.Hash {
-		return nil, wrongf(BadSum, "ask its author why its files changed; to accept it, remove it from parallax.lock and run parallax install",
-			"the files of %s are not those that parallax.lock says: their hash is %s and was %s", o.ref, r.Hash, o.locked.Hash)
+	if err := o.pinnedTo(r); err != nil {
+		return nil, err
 	}
 	if err := o.promised(r); err != nil {
 		return nil, err

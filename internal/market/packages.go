@@ -18,6 +18,8 @@ type Packages struct {
 	Manifest  *manifest.Manifest // of the project
 	Lock      *manifest.Lock     // nil when there is none
 	Platform  string
+	Agents    []manifest.Agent              // that fill roles
+	Self      string                        // the package whose manifest it is, as github.com/owner/repo@v1.2.0; "" when it is a project's
 	Notes     func(Ref) []Note              // what is known to have become of a version; nil knows nothing
 	Say       func(line string)             // tells a person what need not stop a run; nil is silent
 	manifests map[string]*manifest.Manifest // of packages, by name

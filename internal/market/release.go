@@ -20,6 +20,7 @@ const sumsName = "SHA256SUMS"
 
 // release is what was published with a tag.
 type release struct {
+	text   []byte            // of SHA256SUMS
 	sums   map[string]string // "sha256:" and hex, by the name of the file
 	assets map[string]string // URLs of the API, by name; nil when the plain addresses do
 }
@@ -40,6 +41,7 @@ func (c *Client) release(ctx context.Context, r Ref) (*release, error) {
 	if err != nil {
 		return nil, err
 	}
+	rel.text = text
 	if rel.sums, err = parseSums(string(text)); err != nil {
 		return nil, wrongf(BadSum, "tell its author", "%s of %s: %w", sumsName, r, err)
 	}

@@ -41,7 +41,7 @@ type compiling struct {
 var errStopped = errors.New("compiling the pattern did not end")
 
 // keyOf is the content address of files in load order: their names and texts, the compiler, the language and the builtins.
-func keyOf(units []*unit, env runtime.Environment, nameOf func(from, label string) string) digest {
+func keyOf(units []*unit, env runtime.Environment, nameOf func(from, label string) string, agents func(file string) map[string]string) digest {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d\n%s\n%s\n%s\n", starlark.CompilerVersion, runtime.ABI, strings.Join(env.Builtins.Keys(), " "), strings.Join(env.Tests.Keys(), " "))
 	for _, u := range units {
@@ -51,6 +51,7 @@ func keyOf(units []*unit, env runtime.Environment, nameOf func(from, label strin
 				fmt.Fprintf(h, "%q\n", nameOf(u.name, l.label)) // what an alias means does not stand in the text
 			}
 		}
+		fmt.Fprintf(h, "%q\n", agents(u.name)) // maps are printed sorted
 	}
 	return digest(h.Sum(nil))
 }

@@ -141,7 +141,7 @@ func (c *check) unit(u *unit) {
 	c.findings = append(c.findings, c.examine(u.name, u.text, c.opts.Effects)...)
 	for _, m := range u.asks {
 		if !runtime.IsTest(u.name) { // a test makes its own
-			c.agent(m)
+			c.agent(u.name, m)
 		}
 	}
 	for _, m := range u.children {
@@ -150,10 +150,16 @@ func (c *check) unit(u *unit) {
 }
 
 // agent checks that an agent that the source names is there.
-func (c *check) agent(m runtime.Mention) {
-	if c.opts.Agents == nil || slices.Contains(c.opts.Agents, m.Name) {
+func (c *check) agent(file string, m runtime.Mention) {
+	meant := cmp.Or(c.packages.agents(file)[m.Name], m.Name)
+	if c.opts.Agents == nil || slices.Contains(c.opts.Agents, meant) {
 		return
 	}
+	if e := c.packages.unbound(file, m.Name); e != nil && meant == m.Name {
+		c.errorAt(m.Pos.Filename(), m.Pos.Line, m.Pos.Col, "unknown-agent", e.Hint, "%s", e.Message)
+		return
+	}
+	m.Name = meant
 	hint := fmt.Sprintf("add [agents.%s] to parallax.toml", m.Name)
 	if near := runtime.Nearest(m.Name, c.opts.Agents); near != "" {
 		hint = fmt.Sprintf("did you mean %q? or add [agents.%s] to parallax.toml", near, m.Name)

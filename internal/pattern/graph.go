@@ -31,7 +31,7 @@ type graph struct {
 func newGraph(root string, env runtime.Environment, opts Options) *graph {
 	return &graph{
 		tree:     tree{dir: root, std: opts.Std},
-		packages: packages{find: opts.Packages, root: root},
+		packages: packages{find: opts.Packages, root: root, self: opts.Package},
 		env:      env,
 		cache:    opts.Cache,
 		apart:    opts.Apart,
@@ -253,7 +253,7 @@ func (g *graph) compile(units []*unit) (*runtime.Program, error) {
 		}
 		return g.apart(files, g.nameOf)
 	}
-	return g.cache.program(keyOf(units, g.env, g.nameOf), func() (*runtime.Program, error) {
+	return g.cache.program(keyOf(units, g.env, g.nameOf, g.packages.agents), func() (*runtime.Program, error) {
 		files, err := g.parsed(units)
 		if err != nil {
 			return nil, err
@@ -291,11 +291,16 @@ func (g *graph) nameOf(from, label string) string {
 
 // file gives the parsed file of a unit. A tree is large: it is let go once it is compiled.
 func (g *graph) file(u *unit) (*runtime.File, error) {
-	if f, ok := g.files[u.name]; ok {
-		delete(g.files, u.name)
-		return f, nil
+	f, ok := g.files[u.name]
+	if !ok {
+		var err error
+		if f, err = runtime.Parse(u.name, u.text); err != nil {
+			return nil, err
+		}
 	}
-	return runtime.Parse(u.name, u.text)
+	delete(g.files, u.name)
+	f.Agents = g.packages.agents(u.name)
+	return f, nil
 }
 
 // text reads a file, of this package or another.

@@ -56,6 +56,13 @@ func (l *Loaded) Source(name string) []byte {
 	return l.graph.sources()[name]
 }
 
+// Unbound tells of an agent that a file names and the project does not have, when it is the role of a package; else it is nil.
+func (l *Loaded) Unbound(file, agent string) *PackageError {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.graph.packages.unbound(file, agent)
+}
+
 // Open gives the pattern that a label means in the module named from, for run("..."). It is compiled when first asked for.
 // A label that means nothing is a *runtime.Error of code NotFound; errors in the child's source are a *SourceError.
 func (l *Loaded) Open(from, label string) (*runtime.Program, error) {

@@ -3,7 +3,6 @@ package pattern
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,14 @@ type Packages interface {
 	Find(from, alias string) (name string, err error)
 	// Dir is where the files of that package are. A *PackageError says why it cannot be used.
 	Dir(name string) (string, error)
+}
+
+// Roles says which agents packages mean by the names in their files. What Options.Packages gives may be one.
+type Roles interface {
+	// Bound gives the agents that a package means by other names; nil when there are none.
+	Bound(pkg string) map[string]string
+	// Unbound tells of an agent that a package names and the project does not have. It is nil when it is no role of the package.
+	Unbound(pkg, agent string) *PackageError
 }
 
 // PackageError says why a package cannot be loaded from.
@@ -58,6 +65,8 @@ type packages struct {
 	names  map[aliased]string
 	frozen bool // names is all there is
 	trees  map[string]*tree
+	self   string                       // the package that the root is, "" for a project
+	bound  map[string]map[string]string // roles that are bound, by package; nil when nobody asked for a package's
 }
 
 // space gives the space that an alias means in another one.
@@ -135,6 +144,52 @@ func (p *packages) tree(space string) (*tree, *labelError) {
 	return t, nil
 }
 
+// packageOf names the package of a file; "" is a project's own.
+func (p *packages) packageOf(file string) string {
+	switch space, _ := splitName(file); space {
+	case "":
+		return p.self
+	case stdPrefix:
+		return ""
+	default:
+		return packageIn(space)
+	}
+}
+
+// agents gives those that a file means by other names.
+func (p *packages) agents(file string) map[string]string {
+	pkg := p.packageOf(file)
+	if pkg == "" {
+		return nil
+	}
+	if bound, ok := p.bound[pkg]; ok || p.frozen || p.find == nil {
+		return bound
+	}
+	if p.bound == nil {
+		p.bound = make(map[string]map[string]string)
+	}
+	p.bound[pkg] = nil
+	if found, err := p.open(); err == nil {
+		if roles, ok := found.(Roles); ok {
+			p.bound[pkg] = roles.Bound(pkg)
+		}
+	}
+	return p.bound[pkg]
+}
+
+// unbound tells of an agent that a file names and the project does not have; nil when it is no role.
+func (p *packages) unbound(file, agent string) *PackageError {
+	pkg := p.packageOf(file)
+	if pkg == "" || p.find == nil {
+		return nil
+	}
+	found, err := p.open()
+	if roles, ok := found.(Roles); err == nil && ok {
+		return roles.Unbound(pkg, agent)
+	}
+	return nil
+}
+
 func (p *packages) close() {
 	for _, t := range p.trees {
 		t.close()
@@ -144,28 +199,72 @@ func (p *packages) close() {
 // packagesName is the entry of Sources that says which package each alias means. No module can have that name.
 const packagesName = "@//packages"
 
+// rolesName is the entry of Sources that says which agents packages mean.
+const rolesName = "@//roles"
+
 // text is what Sources keeps of the aliases, "" when none was used.
 func (p *packages) text() string {
-	var b strings.Builder
-	for _, key := range slices.SortedFunc(maps.Keys(p.names), func(a, b aliased) int {
-		return strings.Compare(a.from+" "+a.alias, b.from+" "+b.alias)
-	}) {
-		fmt.Fprintf(&b, "%q %q %q\n", key.from, key.alias, p.names[key])
-	}
-	return b.String()
+	return lines(p.names, func(key aliased, name string) [3]string { return [3]string{key.from, key.alias, name} })
 }
 
-// restore takes the aliases from what Sources kept, and no others.
-func (p *packages) restore(text string) error {
+// roles is what Sources keeps of the roles that are bound, "" when none is.
+func (p *packages) roles() string {
+	type role struct{ pkg, name string }
+	flat := make(map[role]string)
+	if p.self != "" {
+		flat[role{}] = p.self
+	}
+	for pkg, bound := range p.bound {
+		for name, agent := range bound {
+			flat[role{pkg, name}] = agent
+		}
+	}
+	return lines(flat, func(r role, agent string) [3]string { return [3]string{r.pkg, r.name, agent} })
+}
+
+// lines writes a map as text, a line for each entry, sorted.
+func lines[K comparable](m map[K]string, words func(K, string) [3]string) string {
+	var all []string
+	for key, value := range m {
+		w := words(key, value)
+		all = append(all, fmt.Sprintf("%q %q %q\n", w[0], w[1], w[2]))
+	}
+	slices.Sort(all)
+	return strings.Join(all, "")
+}
+
+// restore takes aliases and roles from what Sources kept, and no others.
+func (p *packages) restore(sources map[string]string) error {
 	p.frozen = true
 	p.names = make(map[aliased]string)
-	for line := range strings.Lines(text) {
-		var key aliased
-		var name string
-		if _, err := fmt.Sscanf(line, "%q %q %q", &key.from, &key.alias, &name); err != nil {
-			return fmt.Errorf("the packages that the run recorded cannot be read: %w", err)
+	p.bound = make(map[string]map[string]string)
+	err := readLines(sources[packagesName], func(from, alias, name string) { p.names[aliased{from, alias}] = name })
+	if err != nil {
+		return fmt.Errorf("the packages that the run recorded cannot be read: %w", err)
+	}
+	err = readLines(sources[rolesName], func(pkg, role, agent string) {
+		if pkg == "" {
+			p.self = agent
+			return
 		}
-		p.names[key] = name
+		if p.bound[pkg] == nil {
+			p.bound[pkg] = make(map[string]string)
+		}
+		p.bound[pkg][role] = agent
+	})
+	if err != nil {
+		return fmt.Errorf("the roles that the run recorded cannot be read: %w", err)
+	}
+	return nil
+}
+
+func readLines(text string, take func(a, b, c string)) error {
+	for line := range strings.Lines(text) {
+		var a, b, c string
+		if _, err := fmt.Sscanf(line, "%q %q %q", &a, &b, &c); err != nil {
+			return err
+		}
+		take(a, b, c)
 	}
 	return nil
 }

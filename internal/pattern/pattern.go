@@ -31,6 +31,7 @@ type Options struct {
 
 	// Packages finds what the package at root may load from elsewhere; it is asked when a label first needs it. Nil means that there is nothing.
 	Packages func(root string) (Packages, error)
+	Package  string // the package that is loaded, as github.com/owner/repo@v1.2.0; "" for a project's own patterns
 
 	// Apart compiles load graphs that have a module from another package, as runtime.Compile does, into programs that run out of this process. Nil
 	// means that all are compiled here.

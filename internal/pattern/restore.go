@@ -23,6 +23,9 @@ func (l *Loaded) Sources() map[string]string {
 	if aliases := l.graph.packages.text(); aliases != "" {
 		texts[packagesName] = aliases
 	}
+	if roles := l.graph.packages.roles(); roles != "" {
+		texts[rolesName] = roles
+	}
 	return texts
 }
 
@@ -31,7 +34,7 @@ func (l *Loaded) Sources() map[string]string {
 func Restore(sources map[string]string, main, root string, env runtime.Environment, opts Options) (*Loaded, error) {
 	g := newGraph(root, env, opts)
 	g.kept = sources
-	if err := g.packages.restore(sources[packagesName]); err != nil {
+	if err := g.packages.restore(sources); err != nil {
 		return nil, err
 	}
 	if err := g.readMain(place{root: root, name: main, path: main}); err != nil {

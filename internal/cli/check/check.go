@@ -78,7 +78,7 @@ func (o *Options) check(path string) (*pattern.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := pattern.CheckOptions{Options: project.PatternOptions(o.App), Effects: effects()}
+	opts := pattern.CheckOptions{Options: project.Options(o.App, m), Effects: effects()}
 	if m.Path != "" || o.Agents != "" {
 		opts.Agents = append([]string{}, m.AgentNames()...)
 		for _, r := range m.Roles { // agents of those who use the package

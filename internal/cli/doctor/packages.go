@@ -32,5 +32,12 @@ func (o *Options) packages(m *manifest.Manifest) []finding {
 	if len(found) == 0 {
 		found = append(found, finding{"packages", fine, fmt.Sprintf("%d installed, as %s says", len(lock.Packages), manifest.LockName), ""})
 	}
+	vacant, err := project.Vacant(o.App, m)
+	if err != nil {
+		return append(found, finding{"roles", wrong, err.Error(), ""})
+	}
+	for _, v := range vacant {
+		found = append(found, finding{"roles", note, v.Message, v.Hint})
+	}
 	return found
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -101,22 +100,24 @@ func (o *options) roles(out *market.Outcome) {
 		if err != nil {
 			continue // it was read a moment ago
 		}
+		filled := manifest.Filled(out.Manifest.Agents, aliasesOf(out.Manifest, p.Source))
 		for _, r := range roles {
-			if slices.Contains(out.Manifest.AgentNames(), r.Name) {
+			if filled[r.Name] != "" || slices.Contains(out.Manifest.AgentNames(), r.Name) {
 				continue
 			}
-			fmt.Fprintf(o.app.Err, "%s needs an agent %s%s: add [agents.%s]\n", p.Source, r.Name, about(r), r.Name)
+			fmt.Fprintf(o.app.Err, "%s needs an agent %s%s: add [agents.%s], or its role to another agent\n", p.Source, r.Name, r.About(), r.Name)
 		}
 	}
 }
 
-// about says what a role is, in parentheses.
-func about(r manifest.Role) string {
-	parts := slices.DeleteFunc([]string{r.Description, strings.Join(r.Capabilities, ", ")}, func(s string) bool { return s == "" })
-	if len(parts) == 0 {
-		return ""
+func aliasesOf(m *manifest.Manifest, source string) []string {
+	var aliases []string
+	for _, d := range m.Dependencies {
+		if d.Source == source {
+			aliases = append(aliases, d.Alias)
+		}
 	}
-	return " (" + strings.Join(parts, "; ") + ")"
+	return aliases
 }
 
 // count says how many of a thing.

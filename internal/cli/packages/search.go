@@ -138,14 +138,20 @@ func (o *searchOptions) fits() error {
 	return nil
 }
 
+// listed makes what installs, for what cannot be done without an index.
+func (o *options) listed() (*market.Market, error) {
+	m, err := o.market()
+	if err == nil && len(m.Index.At) == 0 {
+		err = cli.Usagef("leave out PARALLAX_INDEX, or set it to URL#ed25519:KEY", "no index is to be asked: PARALLAX_INDEX is %q", market.NoIndex)
+	}
+	return m, err
+}
+
 // catalogue asks the indexes. Where one of several cannot be had the others serve.
 func (o *options) catalogue(ctx context.Context) (*market.Catalogue, error) {
-	m, err := o.market()
+	m, err := o.listed()
 	if err != nil {
 		return nil, err
-	}
-	if len(m.Index.At) == 0 {
-		return nil, cli.Usagef("leave out PARALLAX_INDEX, or set it to URL#ed25519:KEY", "no index is to be asked: PARALLAX_INDEX is %q", market.NoIndex)
 	}
 	c, err := m.Index.Fresh(ctx)
 	if err == nil || ctx.Err() != nil {

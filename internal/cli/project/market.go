@@ -127,7 +127,7 @@ func notes(app *cli.App, cache *market.Cache) func(market.Ref) []market.Note {
 // found finds packages, without a network and without malware.
 func found(app *cli.App, cache *market.Cache, m *manifest.Manifest, lock *manifest.Lock) *market.Packages {
 	return &market.Packages{
-		Cache: cache, Manifest: m, Lock: lock, Platform: Platform(), Notes: notes(app, cache), Say: func(line string) { fmt.Fprintln(app.Err, line) },
+		Cache: cache, Manifest: m, Lock: lock, Platform: Platform(), Agents: all(m), Notes: notes(app, cache), Say: func(line string) { fmt.Fprintln(app.Err, line) },
 	}
 }
 
@@ -229,8 +229,11 @@ func OpenPackage(ctx context.Context, app *cli.App, name, agentsFile string) (*P
 		m.Limits.Bytes = fetchedBytes
 	}
 	opts := PatternOptions(app)
+	opts.Package = ref.String()
 	opts.Packages = func(string) (pattern.Packages, error) {
-		return found(app, mk.Cache, own, lock), nil
+		packages := found(app, mk.Cache, own, lock)
+		packages.Agents, packages.Self = all(m), opts.Package
+		return packages, nil
 	}
 	loaded, err := pattern.Load(tree.Dir, app.Environment(), opts)
 	if err != nil {

@@ -70,6 +70,15 @@ func packagesOf(app *cli.App, m *manifest.Manifest) (*market.Packages, error) {
 	return found(app, cache, m, lock), nil
 }
 
+// Vacant lists the roles of the project's packages that none of its agents fills.
+func Vacant(app *cli.App, m *manifest.Manifest) ([]*pattern.PackageError, error) {
+	packages, err := packagesOf(app, m)
+	if err != nil {
+		return nil, err
+	}
+	return packages.Vacant(), nil
+}
+
 // installed makes agents of packages programs with the permissions that were granted. One that is not installed becomes absent, with the reason.
 func installed(app *cli.App, m *manifest.Manifest) (*manifest.Manifest, error) {
 	if !slices.ContainsFunc(m.Agents, func(a manifest.Agent) bool { _, ok := a.Installed(); return ok }) {

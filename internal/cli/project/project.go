@@ -36,7 +36,7 @@ func Open(app *cli.App, path, agentsFile string) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := pattern.Load(path, app.Environment(), PatternOptions(app))
+	loaded, err := pattern.Load(path, app.Environment(), Options(app, m))
 	if err != nil {
 		return nil, ShortPath(app, err)
 	}
@@ -96,6 +96,23 @@ func resolved(path string) string {
 	}
 	return path
 }
+
+// Options is PatternOptions for a run with the agents of m, which fill the roles of packages.
+func Options(app *cli.App, m *manifest.Manifest) pattern.Options {
+	o := PatternOptions(app)
+	o.Packages = func(root string) (pattern.Packages, error) {
+		found, err := packagesAt(app, root)
+		if err != nil {
+			return nil, err
+		}
+		found.Agents = all(m)
+		return found, nil
+	}
+	return o
+}
+
+// all are the agents that a manifest declares, whether they can be had here or not.
+func all(m *manifest.Manifest) []manifest.Agent { return slices.Concat(m.Agents, m.Absent) }
 
 // absolute is a path seen from the app's directory; labels stay as they are.
 func absolute(app *cli.App, path string) string {
@@ -227,9 +244,14 @@ func (p *Project) Missing() error {
 func (p *Project) missing(name string) error {
 	e := &host.StartError{Agent: name, Problem: "no agent of that name is configured", Hint: "add [agents." + name + "] to " + manifest.FileName}
 	for _, m := range p.Loaded.Program.Asks {
-		if m.Name == name {
-			e.Problem += ", asked for at " + m.Pos.String()
+		if m.Name != name {
+			continue
 		}
+		if vacant := p.Loaded.Unbound(m.Pos.Filename(), name); vacant != nil {
+			e.Problem, e.Hint = vacant.Message, vacant.Hint
+			return e
+		}
+		e.Problem += ", asked for at " + m.Pos.String()
 	}
 	if i := slices.IndexFunc(p.Manifest.Absent, func(a manifest.Agent) bool { return a.Name == name }); i >= 0 {
 		var why string
