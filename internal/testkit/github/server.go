@@ -298,7 +298,7 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, repo, rest str
 	if file, ok := strings.CutPrefix(rest, "releases/download/"); ok {
 		tag, name, _ := strings.Cut(file, "/")
 		if data, ok := s.file(repo, tag, name); ok {
-			send(w, data)
+			send(w, r, data)
 			return
 		}
 	}
@@ -328,10 +328,11 @@ func (s *Server) file(repo, tag, name string) ([]byte, bool) {
 	return nil, false
 }
 
-func send(w http.ResponseWriter, data []byte) {
+// send sends a file, or the part of it that is asked for.
+func send(w http.ResponseWriter, r *http.Request, data []byte) {
 	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
-	_, _ = w.Write(data)
+	w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(data)))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 }
 
 // archive packs a commit, in a folder of its own as GitHub does.
@@ -374,7 +375,7 @@ func (s *Server) stored(w http.ResponseWriter, r *http.Request) bool {
 	default:
 		id, _ := strconv.ParseInt(what, 10, 64)
 		if _, a := s.assetOf(id); a != nil {
-			send(w, a.data)
+			send(w, r, a.data)
 		}
 	}
 	return true
