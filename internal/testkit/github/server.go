@@ -250,7 +250,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	repo := parts[0] + "/" + strings.TrimSuffix(parts[1], ".git")
 	switch {
-	case strings.HasSuffix(parts[1], ".git"):
+	case strings.HasSuffix(parts[1], ".git"), parts[2] == "info/refs", strings.HasPrefix(parts[2], "git-"):
+		r.URL.Path = "/" + repo + ".git/" + parts[2]
 		s.smart(w, r, repo, parts[2])
 	case s.isPrivate(repo):
 		http.NotFound(w, r) // these addresses know no token
