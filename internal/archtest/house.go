@@ -132,7 +132,7 @@ var house = []Room{
 // doors gives each dependency its room.
 var doors = []Door{
 	{Module: "go.starlark.net", Rooms: []string{"runtime", "builtins", "stdlib", "internal/pattern", "internal/child"}, Tests: []string{anywhere}},
-	{Module: "github.com/google/jsonschema-go", Rooms: []string{"builtins", "plugins/agent", "plugins/host"}, Tests: []string{testkit, "internal/pattern", "internal/manifest"}},
+	{Module: "github.com/google/jsonschema-go", Rooms: []string{"builtins", "plugins/agent", "plugins/host"}, Tests: []string{testkit, "internal/pattern", "internal/manifest", "internal/market"}},
 
 	{Module: "github.com/hashicorp/go-plugin", Rooms: []string{"plugins/agent", "plugins/host"}},
 	{Module: "github.com/hashicorp/go-hclog", Rooms: []string{"plugins/agent", "plugins/host"}},
