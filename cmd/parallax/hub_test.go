@@ -41,6 +41,8 @@ type scriptT struct{}
 //	hub releases OWNER/REPO FILE            writes the releases, "TAG draft|public ASSET..." each
 //	hub fail network | down | limit | secondary | truncated | nothing
 //	hub fail REGEXP STATUS TIMES            answers the next requests "METHOD PATH" that fit with a status
+//	hub stars OWNER/REPO N                  gives a repository stars
+//	hub limit N                             requests of the API an hour
 //	hub break N                             ends the next uploads in the middle
 //	hub asked                               fails if it was asked for anything; ! hub asked if it was not
 //
@@ -104,6 +106,14 @@ func hub(ts *testscript.TestScript, neg bool, args []string) {
 		n, err := strconv.ParseInt(args[2], 10, 64)
 		ts.Check(err)
 		ts.Check(s.Merge(context.Background(), args[1], n))
+	case "stars":
+		n, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		s.Stars(args[1], n)
+	case "limit":
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		s.Limit(n)
 	case "break":
 		n, err := strconv.Atoi(args[1])
 		ts.Check(err)

@@ -17,9 +17,14 @@ import (
 const maxRequest = 16 << 20
 
 // ServeDefinition runs an agent until its host is gone. It is the last thing main does: it exits the process with 1 when
-// no host started it.
+// no host started it. With PARALLAX_LISTEN=HOST:PORT in its environment the program serves hosts of other machines until it is
+// told to end: with a certificate (PARALLAX_TLS_CERT, PARALLAX_TLS_KEY), and to those who show PARALLAX_TOKEN or have a certificate of
+// PARALLAX_TLS_CLIENT_CA. On the loopback address all of these may be left out.
 func ServeDefinition(def Definition) {
 	if os.Getenv(agentpb.CookieKey) != agentpb.CookieValue {
+		if os.Getenv(listenVar) != "" {
+			os.Exit(serveRemote(def))
+		}
 		fmt.Fprintf(os.Stderr, "%s is a Parallax agent and is started by parallax. Name it in parallax.toml:\n\n"+
 			"[agents.%s]\nuse = \"plugin\"\ncommand = [%q]\n", def.Info.Name, def.Info.Name, os.Args[0])
 		os.Exit(1)

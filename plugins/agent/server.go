@@ -27,11 +27,17 @@ type server struct {
 	once     sync.Once
 	ended    sync.Once
 	mu       sync.Mutex
-	sessions map[string]*Session
+	sessions map[sessionKey]*Session
+}
+
+// sessionKey is by which a session is found: clients of different connections share none.
+type sessionKey struct {
+	from *connection
+	id   string
 }
 
 func newServer(def Definition, log *slog.Logger, stderr io.Writer, ready func()) *server {
-	return &server{def: def, log: log, stderr: stderr, ready: ready, sessions: make(map[string]*Session)}
+	return &server{def: def, log: log, stderr: stderr, ready: ready, sessions: make(map[sessionKey]*Session)}
 }
 
 // Describe implements agentpb.AgentServiceServer.
@@ -76,7 +82,7 @@ func (s *server) Open(ctx context.Context, req *agentpb.OpenRequest) (_ *agentpb
 	defer s.rescue(&err)
 	sess := &Session{
 		Agent: req.GetAgent(), Workdir: req.GetWorkdir(),
-		id: req.GetSessionId(), secrets: req.GetSecrets(), blobDir: req.GetBlobDir(),
+		id: req.GetSessionId(), from: connectionOf(ctx), secrets: req.GetSecrets(), blobDir: req.GetBlobDir(),
 		log: s.log.With(slog.String("agent", req.GetAgent())), config: s.def.newConfig(),
 	}
 	if err := decodeConfig(req.GetConfig(), sess.config); err != nil {
@@ -90,8 +96,9 @@ func (s *server) Open(ctx context.Context, req *agentpb.OpenRequest) (_ *agentpb
 		}
 	}
 	s.mu.Lock()
-	old := s.sessions[sess.id]
-	s.sessions[sess.id] = sess
+	key := sessionKey{sess.from, sess.id}
+	old := s.sessions[key]
+	s.sessions[key] = sess
 	s.mu.Unlock()
 	if old != nil {
 		if err := old.end(); err != nil {
@@ -102,11 +109,12 @@ func (s *server) Open(ctx context.Context, req *agentpb.OpenRequest) (_ *agentpb
 }
 
 // Close implements agentpb.AgentServiceServer.
-func (s *server) Close(_ context.Context, req *agentpb.CloseRequest) (_ *agentpb.CloseResponse, err error) {
+func (s *server) Close(ctx context.Context, req *agentpb.CloseRequest) (_ *agentpb.CloseResponse, err error) {
 	defer s.rescue(&err)
 	s.mu.Lock()
-	sess := s.sessions[req.GetSessionId()]
-	delete(s.sessions, req.GetSessionId())
+	key := sessionKey{connectionOf(ctx), req.GetSessionId()}
+	sess := s.sessions[key]
+	delete(s.sessions, key)
 	s.mu.Unlock()
 	if sess != nil {
 		if err := sess.end(); err != nil {
@@ -117,8 +125,8 @@ func (s *server) Close(_ context.Context, req *agentpb.CloseRequest) (_ *agentpb
 }
 
 // Answer implements agentpb.AgentServiceServer.
-func (s *server) Answer(_ context.Context, req *agentpb.AnswerRequest) (*agentpb.AnswerResponse, error) {
-	sess, err := s.session(req.GetSessionId())
+func (s *server) Answer(ctx context.Context, req *agentpb.AnswerRequest) (*agentpb.AnswerResponse, error) {
+	sess, err := s.session(ctx, req.GetSessionId())
 	if err != nil {
 		return nil, toStatus(err)
 	}
@@ -128,10 +136,10 @@ func (s *server) Answer(_ context.Context, req *agentpb.AnswerRequest) (*agentpb
 	return &agentpb.AnswerResponse{}, nil
 }
 
-func (s *server) session(id string) (*Session, error) {
+func (s *server) session(ctx context.Context, id string) (*Session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if sess := s.sessions[id]; sess != nil {
+	if sess := s.sessions[sessionKey{connectionOf(ctx), id}]; sess != nil {
 		return sess, nil
 	}
 	return nil, NotFound("no session %q; open it first", id)
@@ -139,7 +147,7 @@ func (s *server) session(id string) (*Session, error) {
 
 // Run implements agentpb.AgentServiceServer.
 func (s *server) Run(req *agentpb.RunRequest, stream agentpb.AgentService_RunServer) error {
-	sess, err := s.session(req.GetSessionId())
+	sess, err := s.session(stream.Context(), req.GetSessionId())
 	if err != nil {
 		return toStatus(err)
 	}
@@ -235,14 +243,22 @@ func (s *server) rescue(err *error) {
 }
 
 // shutdown ends every session.
-func (s *server) shutdown() { s.ended.Do(s.endSessions) }
+func (s *server) shutdown() {
+	s.ended.Do(func() { s.endSessions(func(*Session) bool { return true }) })
+}
 
-func (s *server) endSessions() {
+// endSessions ends those sessions that are meant.
+func (s *server) endSessions(meant func(*Session) bool) {
 	s.mu.Lock()
-	all := s.sessions
-	s.sessions = make(map[string]*Session)
+	var over []*Session
+	for key, sess := range s.sessions {
+		if meant(sess) {
+			over = append(over, sess)
+			delete(s.sessions, key)
+		}
+	}
 	s.mu.Unlock()
-	for _, sess := range all {
+	for _, sess := range over {
 		if err := sess.end(); err != nil {
 			s.log.Warn("a session did not close", slog.Any("error", err))
 		}

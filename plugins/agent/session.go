@@ -28,6 +28,7 @@ type Session struct {
 	Workdir string // where the agent may work; "" means its current directory
 
 	id      string
+	from    *connection // whose session it is; nil where there is only one
 	secrets map[string]string
 	blobDir string
 	log     *slog.Logger

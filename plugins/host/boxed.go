@@ -49,6 +49,9 @@ func (l *levels) lower(than sandbox.Level, why string) {
 
 // connect starts the process at the highest level that the machine gives, and never below what its policy asks for.
 func (i *instance) connect() error {
+	if i.proc.cmd.remote != nil {
+		return i.connectRemote()
+	}
 	p := i.proc.cmd.policy
 	if p == nil {
 		return i.launch()
@@ -186,6 +189,9 @@ func socketDirs(env []string) []string {
 
 // workdir is where an agent works: a sandboxed one in its scratch directory, unless it may read the one it is given.
 func (i *instance) workdir(dir string) string {
+	if i.link != nil {
+		return "" // its folders are its own
+	}
 	if p := i.proc.cmd.policy; p == nil || p.Allows(dir) || len(i.dirs) < 2 {
 		return dir
 	}
@@ -196,6 +202,10 @@ func (i *instance) workdir(dir string) string {
 func (i *instance) settings(cfg AgentConfig) ([]byte, error) {
 	if len(cfg.Config) == 0 {
 		cfg.Config = []byte("{}")
+	}
+	if i.link != nil {
+		_, own, err := remoteOf(cfg)
+		return own, err
 	}
 	if i.runner.box == nil || !sandbox.Gateways || len(cfg.Gateways) == 0 {
 		return cfg.Config, nil

@@ -237,7 +237,7 @@ func (s *session) request(c runtime.Call) (req *agentpb.RunRequest, drop func(),
 		Input: input, Messages: messages, OutputSchema: c.Returns, Feedback: c.Feedback,
 		TimeoutMs: uint64(max(c.Timeout, 0).Milliseconds()),
 	}
-	return req, func() { dropInput(); dropMessages() }, nil
+	return req, func() { dropInput(); dropMessages() }, s.inst.fits(c.Agent, req)
 }
 
 func (h *Host) traceparent(ctx context.Context) string {
@@ -285,6 +285,9 @@ func (s *session) withStderr(c runtime.Call, heard int64, e *runtime.Error) *run
 
 // crashed is the error of a call whose process ended.
 func (s *session) crashed(c runtime.Call, err error) *runtime.Error {
+	if s.inst.link != nil {
+		return s.lostInMidCall(c, err)
+	}
 	e := &StartError{
 		Agent: c.Agent, Problem: fmt.Sprintf("ended in mid-call (%s)", s.inst.runner.state), Stderr: s.inst.lastWords(),
 	}

@@ -24,6 +24,8 @@ type command struct {
 
 	policy   *sandbox.Policy // nil means that it is not sandboxed
 	gateways []Gateway
+
+	remote *remote // where it is served; nil where argv starts it
 }
 
 func (c command) key() string {
@@ -31,11 +33,22 @@ func (c command) key() string {
 	for _, g := range c.gateways {
 		parts = append(parts, []string{g.Secret, g.Target, g.Header, g.Prefix})
 	}
+	if r := c.remote; r != nil {
+		parts = append(parts, []string{r.URL, r.CA, r.Cert, r.Key, r.Token})
+	}
 	var b strings.Builder
 	for _, p := range parts {
 		fmt.Fprintf(&b, "%q", p)
 	}
 	return b.String()
+}
+
+// hidden are the names of the variables whose values are not shown.
+func (c command) hidden() []string {
+	if c.remote == nil || c.remote.Token == "" {
+		return c.secrets
+	}
+	return append(slices.Clip(c.secrets), c.remote.Token)
 }
 
 // alwaysVisible are the variables every agent process sees: what programs need to find other programs and a place for
@@ -57,6 +70,9 @@ func (c command) environ(lookup func(string) (string, bool)) []string {
 
 // commandOf resolves an agent's configuration to a command.
 func (h *Host) commandOf(cfg AgentConfig) (command, error) {
+	if cfg.Use == Grpc {
+		return h.remoteCommand(cfg)
+	}
 	c := command{
 		argv:    cfg.Command,
 		dir:     cfg.Dir,

@@ -113,13 +113,13 @@ func (f *files) remove() error {
 	return err
 }
 
-// packValue puts a payload into a Value, or into a blob in dir when it is large. The receiver removes the blob; drop removes
+// packValue puts a payload into a Value, or into a blob in dir, if there is one, when it is large. The receiver removes the blob; drop removes
 // it if it did not.
 func packValue(dir string, p runtime.Payload) (v *agentpb.Value, drop func(), err error) {
 	if len(p) == 0 {
 		return nil, func() {}, nil
 	}
-	if len(p) <= agentpb.InlineBytes {
+	if len(p) <= agentpb.InlineBytes || dir == "" {
 		return &agentpb.Value{Kind: &agentpb.Value_Json{Json: p}}, func() {}, nil
 	}
 	f, err := os.CreateTemp(dir, "h-")

@@ -58,6 +58,7 @@ type instance struct {
 	dirs    []string // that go with the process
 	level   sandbox.Level
 	scrub   scrubber
+	link    *link // nil where there is a process on this machine
 
 	suspect atomic.Bool // a check is under way
 
@@ -71,14 +72,10 @@ func startInstance(p *process) (*instance, error) {
 	if err := inst.connect(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(p.host.ctx, p.host.opts.StartTimeout)
-	defer cancel()
-	var err error
-	inst.offer, err = inst.rpc.Describe(ctx, &agentpb.DescribeRequest{HostVersion: p.host.opts.Version})
-	if err != nil {
-		serr := inst.startError("did not say what it offers", err)
-		inst.kill()
-		return nil, serr
+	if inst.link == nil {
+		if err := inst.askOffer(); err != nil {
+			return nil, err
+		}
 	}
 	if !p.host.background(inst.watch) {
 		inst.kill()
@@ -87,10 +84,24 @@ func startInstance(p *process) (*instance, error) {
 	return inst, nil
 }
 
+// askOffer asks a process what it offers.
+func (i *instance) askOffer() (err error) {
+	h := i.proc.host
+	ctx, cancel := context.WithTimeout(h.ctx, h.opts.StartTimeout)
+	defer cancel()
+	i.offer, err = i.rpc.Describe(ctx, &agentpb.DescribeRequest{HostVersion: h.opts.Version})
+	if err != nil {
+		serr := i.startError("did not say what it offers", err)
+		i.kill()
+		return serr
+	}
+	return nil
+}
+
 // scrubber hides the values of the secrets that this process gets.
 func (p *process) scrubber() scrubber {
 	var values []string
-	for _, name := range p.cmd.secrets {
+	for _, name := range p.cmd.hidden() {
 		if v, ok := p.host.opts.LookupEnv(name); ok {
 			values = append(values, v)
 		}
@@ -235,6 +246,9 @@ func (i *instance) gone(d time.Duration) bool {
 func (i *instance) startError(problem string, err error) *StartError {
 	e := &StartError{Agent: i.proc.cmd.label, Cause: err, Hint: "run `parallax plugin test` on it"}
 	if !fromAgent(err) && i.crashed(err) {
+		if i.link != nil {
+			return i.linkError(err)
+		}
 		e.Problem = fmt.Sprintf("ended (%s) before it was ready", i.runner.state)
 		e.retryable = true
 	} else {
@@ -263,7 +277,9 @@ func (i *instance) watch() {
 	for {
 		select {
 		case <-i.runner.done:
-			i.client.Kill() // closes the connection; the process is gone, so this does not block
+			if i.link == nil {
+				i.client.Kill() // closes the connection; the process is gone, so this does not block
+			}
 			i.removeDirs()
 			i.proc.ended()
 			return
@@ -339,6 +355,11 @@ func (i *instance) check() {
 
 // stop asks the process to end, and kills it after stopGrace.
 func (i *instance) stop() {
+	if i.link != nil { // it serves others too
+		i.runner.kill()
+		<-i.runner.done
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
 	_ = i.shutdown(ctx) // it may be gone already
@@ -358,6 +379,10 @@ func (i *instance) shutdown(ctx context.Context) error {
 
 // kill ends a process that never got ready.
 func (i *instance) kill() {
+	if i.link != nil {
+		i.stop()
+		return
+	}
 	if i.runner != nil && i.runner.cmd.Process != nil {
 		i.runner.kill()
 		<-i.runner.done

@@ -157,8 +157,9 @@ func (m *member) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	id := inst.sessionID(m.cfg.Name)
 	open, err := inst.rpc.Open(octx, &agentpb.OpenRequest{
-		SessionId: m.cfg.Name, Agent: m.cfg.Name, Config: config, Secrets: secrets,
+		SessionId: id, Agent: m.cfg.Name, Config: config, Secrets: secrets,
 		Workdir: inst.workdir(m.cfg.Dir), BlobDir: inst.blobDir,
 	})
 	if err != nil {
@@ -171,7 +172,7 @@ func (m *member) open(ctx context.Context) (*session, error) {
 		}
 		return nil, e
 	}
-	s := &session{inst: inst, id: m.cfg.Name, open: open}
+	s := &session{inst: inst, id: id, open: open}
 	s.queue = newQueue(cmp.Or(m.cfg.MaxConcurrency, int(s.capabilities().GetMaxConcurrency())))
 	return s, nil
 }

@@ -92,9 +92,13 @@ func (p *process) join() (*startup, *instance, error) {
 
 // resting is the error while the breaker is open.
 func (p *process) resting(pause time.Duration) *StartError {
+	again := "started"
+	if p.cmd.remote != nil {
+		again = "connected to"
+	}
 	return &StartError{
 		Agent:      p.cmd.label,
-		Problem:    fmt.Sprintf("is not started again for %s: it ended %d times within a minute, last %s", pause.Round(time.Second), len(p.exits), p.last),
+		Problem:    fmt.Sprintf("is not %s again for %s: it ended %d times within a minute, last %s", again, pause.Round(time.Second), len(p.exits), p.last),
 		Hint:       "run `parallax agents ping " + p.cmd.label + "` to see why",
 		retryable:  true,
 		retryAfter: pause,
@@ -122,9 +126,12 @@ func (p *process) start(s *startup, pause time.Duration) {
 	}
 }
 
-// blameless says whether a start failed of something that says nothing about the program: the host ends, or the machine has no room
-// for one more process or file.
+// blameless says whether a start failed of something that says nothing about the program: the host ends, the machine has no room
+// for one more process or file, or what is served elsewhere is there and does not let us in.
 func (p *process) blameless(err error) bool {
+	if e, ok := errors.AsType[*StartError](err); ok && p.cmd.remote != nil && !e.retryable {
+		return true
+	}
 	return p.closed || p.host.ctx.Err() != nil || errors.Is(err, ErrClosed) || exhausted(err)
 }
 

@@ -78,6 +78,9 @@ func usageOf(u *agentpb.Usage) runtime.Usage {
 }
 
 func (r *reply) artifact(a *agentpb.Artifact) error {
+	if err := r.session.inst.noFiles(r.call.Agent, "an artifact"); err != nil {
+		return err
+	}
 	kept, err := r.session.inst.proc.host.keepArtifact(r.session.inst.blobDir, a.GetBlob())
 	if err != nil {
 		return &runtime.Error{
@@ -188,6 +191,9 @@ func (r *reply) output() ([]byte, error) {
 			return nil, tooLarge(r.call.Agent, uint64(len(text)))
 		}
 		return text, nil
+	}
+	if err := r.session.inst.noFiles(r.call.Agent, "its answer"); err != nil {
+		return nil, err
 	}
 	if b.GetSize() > MaxAnswer {
 		return nil, tooLarge(r.call.Agent, b.GetSize())

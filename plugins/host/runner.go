@@ -38,6 +38,7 @@ type runner struct {
 	box     *sandbox.Box    // nil means none
 	admit   time.Duration   // how long it may take to close the box
 	refused error           // why there is no agent in the box
+	cut     func()          // ends the connection that stands for a process elsewhere; nil here
 
 	stdin     *os.File // kept open: its end tells the agent that the host is gone
 	handshake *io.PipeReader
@@ -190,6 +191,9 @@ func (r *runner) pumpStderr(stderr io.Reader) {
 // kill ends the process and its group at once.
 func (r *runner) kill() {
 	r.killed.Store(true)
+	if r.cut != nil {
+		r.cut()
+	}
 	select {
 	case <-r.exited:
 	default:

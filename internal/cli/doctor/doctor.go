@@ -21,6 +21,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/project"
 	"github.com/parallax-run/parallax/internal/cli/screen"
 	"github.com/parallax-run/parallax/internal/manifest"
+	"github.com/parallax-run/parallax/plugins/host"
 	"github.com/parallax-run/parallax/plugins/host/sandbox"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -223,7 +224,7 @@ func (o *Options) agent(a *manifest.Agent) (f finding, program string) {
 	case a.Use == manifest.Plugin:
 	case own.Command != nil:
 		command = own.Command(json.RawMessage(a.Config))
-	case !bundled && !inProcess:
+	case !bundled && !inProcess && a.Use != host.Grpc:
 		f.State, f.Detail, f.Hint = wrong, fmt.Sprintf("there is no bundled agent %q", a.Use), o.nearUse(a.Use)
 		return f, ""
 	}

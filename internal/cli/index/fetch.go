@@ -57,6 +57,9 @@ func (c *comparing) version(ctx context.Context, e *index.Entry, v index.Version
 		return
 	}
 	p := content.Manifest.Package
+	if v.Version != e.Versions[len(e.Versions)-1].Version { // an entry has the license of its newest version
+		p.License = e.License
+	}
 	for _, d := range []struct{ what, is, said string }{
 		{"commit", content.Commit, v.Commit},
 		{"kind", string(p.Kind), string(e.Kind)},

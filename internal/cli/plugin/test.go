@@ -32,16 +32,19 @@ type testOptions struct {
 	env     []string
 	timeout time.Duration
 	json    bool
+	remote  remoteOptions
 }
 
 func testCmd(app *cli.App) *cobra.Command {
 	o := &testOptions{app: app}
 	cmd := &cobra.Command{
-		Use:   "test [BINARY [ARG...]]",
+		Use:   "test [BINARY [ARG...] | URL]",
 		Short: "Check that a program is a good agent",
 		Long: `Start an agent, in any language, and check that it keeps the protocol, also when it is treated badly. Without BINARY, or with a
-directory, it is the one whose parallax.toml has a table [agent]. Flags of parallax stand before BINARY. A check that fails ends with exit code 1.`,
-		Example: "  parallax plugin test\n  parallax plugin test ./bin/words\n  parallax plugin test --config '{\"model\": \"m\"}' --secret API_KEY node agent.js",
+directory, it is the one whose parallax.toml has a table [agent]. One that is served elsewhere is named by its URL, grpcs://HOST:PORT.
+Flags of parallax stand before BINARY or URL. A check that fails ends with exit code 1.`,
+		Example: "  parallax plugin test\n  parallax plugin test ./bin/words\n  parallax plugin test --config '{\"model\": \"m\"}' --secret API_KEY node agent.js\n" +
+			"  parallax plugin test --ca ca.pem --token-env AGENT_TOKEN grpcs://agents.example.com:7443",
 		Args:    cli.Args(0, -1, ""),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.argv = args
@@ -57,6 +60,7 @@ directory, it is the one whose parallax.toml has a table [agent]. Flags of paral
 	f.StringArrayVar(&o.env, "env", nil, "`name` of an environment variable that the process may see; may be repeated")
 	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "bound of each check")
 	f.BoolVar(&o.json, "json", false, "print one line of JSON")
+	o.remote.flags(f)
 	return cmd
 }
 
@@ -69,12 +73,18 @@ func (o *testOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	argv, dir, err := o.program()
+	remote, err := o.remote.settings(o.argv)
 	if err != nil {
 		return err
 	}
+	argv, dir := o.argv, o.app.Dir
+	if remote == nil {
+		if argv, dir, err = o.program(); err != nil {
+			return err
+		}
+	}
 	r := conform.Run(ctx, conform.Options{
-		Argv: argv, Dir: dir, Config: config, Input: input, Task: o.task, Secrets: o.secrets, Env: o.env, Timeout: o.timeout,
+		Argv: argv, Remote: remote, Dir: dir, Config: config, Input: input, Task: o.task, Secrets: o.secrets, Env: o.env, Timeout: o.timeout,
 	})
 	if ctx.Err() != nil {
 		return runtime.ErrCancelled()

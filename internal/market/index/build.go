@@ -28,7 +28,7 @@ func Build(fsys fs.FS, previous *Document, now time.Time, shrink bool) (*Documen
 	if previous.Built.After(d.Built) {
 		return nil, wrongf(Older, "check the clock of this machine", "the previous index was built on %s, and now it is %s", previous.Built.Format(time.RFC3339), d.Built.Format(time.RFC3339))
 	}
-	if wrong := rewritten(previous, d); len(wrong) > 0 {
+	if wrong := r.rewritten(previous); len(wrong) > 0 {
 		return nil, wrong
 	}
 	if shrink {
@@ -88,13 +88,13 @@ func counted(d *Document) int {
 }
 
 // rewritten finds versions that are not what they were: people have them in their locks.
-func rewritten(old, d *Document) Problems {
+func (r *Repository) rewritten(old *Document) Problems {
 	var f findings
-	for i := range d.Packages {
-		p := &d.Packages[i]
-		if was, ok := old.Find(p.Name); ok {
-			f.file = Path(p.Name)
-			p.rewritten(&f, &was.Entry)
+	for i := range r.Entries {
+		e := &r.Entries[i]
+		if was, ok := old.Find(e.Name); ok {
+			f.file, f.lines = Path(e.Name), r.lines[Path(e.Name)]
+			e.rewritten(&f, &was.Entry)
 		}
 	}
 	return Problems(f.list)

@@ -12,3 +12,6 @@ const (
 
 // InlineBytes is the largest JSON text that travels inside a Value; larger ones travel as a Blob.
 const InlineBytes = 256 << 10
+
+// RemoteBytes is the largest message to or from an agent of another machine, where there are no blobs.
+const RemoteBytes = 65 << 20

@@ -47,7 +47,7 @@ func checks() []check {
 		{"run", "end a call with exactly one result, which is JSON, or a fitting status", runs, false},
 		{"bad-input", "refuse input that is not JSON and live on", badInput, false},
 		{"unknown-fields", "ignore parts of messages that it does not know", unknownFields, false},
-		{"large-input", "take input of 1 MiB as a blob, and remove it", largeInput, false},
+		{"large-input", "take input of 1 MiB as a blob, and remove it; inline where it is served elsewhere", largeInput, false},
 		{"concurrent", "carry out calls at the same time", concurrent, false},
 		{"sessions", "hold 100 sessions", manySessions, false},
 		{"cancel", "stop a call that is cancelled, and live on", cancels, false},
@@ -201,6 +201,12 @@ func unknownFields(ctx context.Context, s *subject) error {
 
 func largeInput(ctx context.Context, s *subject) error {
 	text := []byte(`{"text":"` + strings.Repeat("x", 1<<20) + `"}`)
+	if s.opts.Remote != nil {
+		return s.session(ctx, func(id string) error {
+			_, err := s.call(ctx, id, jsonValue(string(text)))
+			return fitting(err)
+		})
+	}
 	name := "conform-large"
 	path := filepath.Join(s.proc.BlobDir(), name)
 	if err := os.WriteFile(path, text, 0o600); err != nil {
@@ -389,7 +395,9 @@ func (s *subject) run(ctx context.Context, req *agentpb.RunRequest) ([]byte, err
 // output checks a result and gives its JSON.
 func (s *subject) output(r *agentpb.Result) ([]byte, error) {
 	text := r.GetOutput().GetJson()
-	if b := r.GetOutput().GetBlob(); b != nil {
+	if b := r.GetOutput().GetBlob(); b != nil && s.opts.Remote != nil {
+		return nil, errors.New("the result is a blob, and there is no directory to share")
+	} else if b != nil {
 		var err error
 		if text, err = os.ReadFile(filepath.Join(s.proc.BlobDir(), filepath.Base(b.GetPath()))); err != nil {
 			return nil, fmt.Errorf("the result's blob: %w", err)
@@ -398,7 +406,7 @@ func (s *subject) output(r *agentpb.Result) ([]byte, error) {
 		if hex.EncodeToString(sum[:]) != b.GetSha256() || uint64(len(text)) != b.GetSize() {
 			return nil, errors.New("the result's blob is not what its size and sha256 say")
 		}
-	} else if len(text) > agentpb.InlineBytes {
+	} else if len(text) > agentpb.InlineBytes && s.opts.Remote == nil {
 		return nil, fmt.Errorf("a result of %d bytes is inline; over %d it must be a blob", len(text), agentpb.InlineBytes)
 	}
 	if !json.Valid(text) {

@@ -1,4 +1,4 @@
-// Package conform checks that a program is a good agent: that it keeps the protocol of agentpb in any language, also when
+// Package conform checks that a program, or what is served elsewhere, is a good agent: that it keeps the protocol of agentpb in any language, also when
 // it is treated badly. `parallax plugin test` prints its reports.
 package conform
 
@@ -7,15 +7,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/parallax-run/parallax/plugins/host"
 )
 
-// Options say what to check. Only Argv is needed.
+// Options say what to check. Only Argv or Remote is needed.
 type Options struct {
 	Argv    []string
+	Remote  json.RawMessage // instead of Argv: where the agent is served, with the keys of use = "grpc"
 	Dir     string          // where the program works
 	Config  json.RawMessage // a configuration that the agent accepts; nil means {}
 	Secrets []string        // names of environment variables for the sessions
@@ -66,7 +68,7 @@ func Run(ctx context.Context, o Options) Report {
 	var r Report
 	s := &subject{opts: o}
 	defer s.close()
-	for _, c := range checks() {
+	for _, c := range s.checks() {
 		r.Checks = append(r.Checks, s.check(ctx, c))
 		if p := s.proc; p != nil && r.Name == "" {
 			r.Name, r.Version = p.Offer().GetName(), p.Offer().GetVersion()
@@ -84,6 +86,21 @@ type subject struct {
 	host  *host.Host
 	proc  *host.Process
 	count int
+}
+
+// checks are those that apply to a program, or to what is served elsewhere, which shares neither files nor streams with us.
+func (s *subject) checks() []check {
+	all := checks()
+	if s.opts.Remote == nil {
+		return all
+	}
+	all[0] = check{"connect", "let this host in", func(context.Context, *subject) error { return nil }, false}
+	for i := range all {
+		if c := &all[i]; slices.Contains([]string{"stdout", "shutdown", "orphan"}, c.name) {
+			c.ends, c.run = false, func(context.Context, *subject) error { return errSkip("it is served elsewhere") }
+		}
+	}
+	return all
 }
 
 // errSkip says that a check does not apply.
@@ -115,12 +132,11 @@ func (s *subject) start(ctx context.Context) error {
 		return nil
 	}
 	s.close()
-	s.host = host.New(host.Options{
-		StartTimeout: s.opts.Timeout,
-		Agents: []host.AgentConfig{{
-			Name: agentName, Command: s.opts.Argv, Dir: s.opts.Dir, Secrets: s.opts.Secrets, Env: s.opts.Env,
-		}},
-	})
+	cfg := host.AgentConfig{Name: agentName, Command: s.opts.Argv, Dir: s.opts.Dir, Secrets: s.opts.Secrets, Env: s.opts.Env}
+	if s.opts.Remote != nil {
+		cfg.Use, cfg.Config = host.Grpc, s.opts.Remote
+	}
+	s.host = host.New(host.Options{StartTimeout: s.opts.Timeout, Agents: []host.AgentConfig{cfg}})
 	p, err := s.host.Dial(ctx, agentName)
 	if err != nil {
 		return err
@@ -156,7 +172,11 @@ func (s *subject) broken(c check, failure error) error {
 			return nil
 		}
 	}
-	err := fmt.Errorf("the process ended: %s", s.proc.How())
+	what := "the process ended"
+	if s.opts.Remote != nil {
+		what = "its connection broke"
+	}
+	err := fmt.Errorf("%s: %s", what, s.proc.How())
 	if words := s.proc.Stderr(); words != "" {
 		err = fmt.Errorf("%w; its last stderr:\n%s", err, words)
 	}

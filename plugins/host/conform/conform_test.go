@@ -3,12 +3,16 @@
 package conform_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -205,4 +209,40 @@ func TestProgramThatIsNoAgent(t *testing.T) {
 	require.Len(t, r.Checks, 1)
 	require.Equal(t, "handshake", r.Checks[0].Name)
 	require.Contains(t, r.Checks[0].Why, "hello")
+}
+
+// listening starts an agent of TestMain that serves over TCP, and gives its URL.
+func listening(t *testing.T, what string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "as", what)
+	cmd.Env = append(os.Environ(), "PARALLAX_LISTEN=127.0.0.1:0")
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _, _ = io.Copy(io.Discard, stderr); _ = cmd.Wait() })
+	line, err := bufio.NewReader(stderr).ReadBytes('\n')
+	require.NoError(t, err)
+	var said struct {
+		Address string `json:"address"`
+	}
+	require.NoError(t, json.Unmarshal(line, &said), "%s", line)
+	return "grpc://" + said.Address
+}
+
+func TestAnAgentThatIsServedElsewhereConforms(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"typed", "raw"} {
+		r := conform.Run(t.Context(), conform.Options{Remote: json.RawMessage(`{"url":"` + listening(t, what) + `"}`)})
+		for _, c := range r.Checks {
+			require.True(t, c.OK, "%s: %s", c.Name, c.Why)
+			require.Equal(t, slices.Contains([]string{"stdout", "shutdown", "orphan"}, c.Name) || c.Name == "unknown-setting" && c.Skipped, c.Skipped, c.Name)
+		}
+		require.Greater(t, len(r.Checks), 10)
+	}
+	r := conform.Run(t.Context(), conform.Options{Remote: json.RawMessage(`{"url":"` + listening(t, "crashes") + `"}`)})
+	require.False(t, r.OK())
+	r = conform.Run(t.Context(), conform.Options{Remote: json.RawMessage(`{"url":"grpc://127.0.0.1:1"}`)})
+	require.Len(t, r.Checks, 1)
+	require.Equal(t, "connect", r.Checks[0].Name)
+	require.Contains(t, r.Checks[0].Why, "nobody listens there")
 }
