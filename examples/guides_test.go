@@ -20,7 +20,7 @@ func TestGuidesSayWhatHappens(t *testing.T) {
 	programs := t.TempDir()
 	require.NoError(t, os.Symlink(pythonWithGRPC(t), filepath.Join(programs, "python3")))
 	env := append(environment(), "PATH="+programs+":"+filepath.Dir(binary)+":"+os.Getenv("PATH"), "PARALLAX="+filepath.Dir(here))
-	for _, name := range []string{"first-pattern.md", "first-agent.md", "testing.md", "keeping-runs.md", "limits.md"} {
+	for _, name := range []string{"first-pattern.md", "first-agent.md", "testing.md", "keeping-runs.md", "limits.md", "index.md"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(filepath.Join("..", "docs", "guides", name))

@@ -31,6 +31,7 @@ type scriptT struct{}
 //	hub tag OWNER/REPO TAG DIR              commits a folder and tags it, or moves the tag
 //	hub release OWNER/REPO TAG NAME=DIR...  publishes folders as zip archives, with their checksums
 //	hub spoil OWNER/REPO TAG NAME=DIR...    the same, with the checksums of others
+//	hub zip FILE DIR                        packs a folder
 //	hub private OWNER/REPO
 //	hub create OWNER/REPO                   an empty repository
 //	hub commit OWNER/REPO DIR               commits a folder to main
@@ -72,6 +73,8 @@ func hub(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	s := *holder
 	switch args[0] {
+	case "zip":
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), github.Zip(filesIn(ts, args[2])), 0o600))
 	case "tag":
 		_, err := s.Tag(context.Background(), args[1], args[2], filesIn(ts, args[3]))
 		ts.Check(err)

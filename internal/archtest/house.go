@@ -72,7 +72,9 @@ var house = []Room{
 	{Path: "plugins/cli", Floor: 3, Only: []string{"plugins/agent", "plugins/process"}},
 	{Path: "plugins/http", Floor: 2, Only: []string{"plugins/agent"}},
 	{Path: "plugins/human", Floor: 2, Only: []string{"plugins/agent"}},
-	{Path: "plugins/mcp", Floor: 3, Only: []string{"plugins/agent", "plugins/process", "runtime"}},
+	{Path: "plugins/web", Floor: 3, Only: []string{"plugins/agent", "plugins/process"}},
+	{Path: "plugins/mcp", Floor: 4, Only: []string{"plugins/agent", "plugins/process", "plugins/web", "runtime"}},
+	{Path: "plugins/a2a", Floor: 4, Only: []string{"plugins/agent", "plugins/process", "plugins/web", "runtime"}},
 	{Path: "internal/limiter", Floor: 2, Only: []string{"runtime"}},
 	{Path: "plugins/mock", Floor: 2, Only: []string{"plugins/agent", "runtime"}},
 
@@ -130,7 +132,7 @@ var house = []Room{
 // doors gives each dependency its room.
 var doors = []Door{
 	{Module: "go.starlark.net", Rooms: []string{"runtime", "builtins", "stdlib", "internal/pattern", "internal/child"}, Tests: []string{anywhere}},
-	{Module: "github.com/google/jsonschema-go", Rooms: []string{"builtins", "plugins/agent", "plugins/host"}, Tests: []string{testkit, "internal/pattern"}},
+	{Module: "github.com/google/jsonschema-go", Rooms: []string{"builtins", "plugins/agent", "plugins/host"}, Tests: []string{testkit, "internal/pattern", "internal/manifest", "internal/market"}},
 
 	{Module: "github.com/hashicorp/go-plugin", Rooms: []string{"plugins/agent", "plugins/host"}},
 	{Module: "github.com/hashicorp/go-hclog", Rooms: []string{"plugins/agent", "plugins/host"}},
@@ -143,6 +145,7 @@ var doors = []Door{
 	{Module: "github.com/anthropics/anthropic-sdk-go", Rooms: []string{"plugins/anthropic"}, Tests: []string{testkit}},
 	{Module: "github.com/coder/acp-go-sdk", Rooms: []string{"plugins/cli"}},
 
+	{Module: "github.com/a2aproject/a2a-go", Rooms: []string{"plugins/a2a"}},
 	{Module: "github.com/modelcontextprotocol/go-sdk", Rooms: []string{"plugins/mcp", "internal/cli"}},
 
 	{Module: "go.opentelemetry.io/otel/exporters/otlp", Rooms: []string{"internal/trace"}},

@@ -23,6 +23,7 @@ type document struct {
 	keys     map[string]int // offset of the first mention of each key, by its path
 	values   map[string]any
 	problems []Problem
+	accepts  map[string][]string // the keys that each table may have, by its path; noted where it is not nil
 }
 
 // parse reads the text. Its error is an *Error.

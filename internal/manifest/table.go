@@ -39,6 +39,9 @@ func (t *table) sortedKeys() []string { return slices.Sorted(maps.Keys(t.m)) }
 
 // only notes every key that is not known.
 func (t *table) only(known ...string) {
+	if t.doc.accepts != nil {
+		t.doc.accepts[strings.Join(t.path, ".")] = known
+	}
 	for _, key := range t.sortedKeys() {
 		if slices.Contains(known, key) {
 			continue

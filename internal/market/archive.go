@@ -12,10 +12,10 @@ import (
 
 // archived fetches the files of a commit as its host packs them; file is the archive to write, dir a place for git to work in.
 func (c *Client) archived(ctx context.Context, r Ref, commit, file, dir string) error {
-	_, err := c.download(ctx, request{url: c.base(r.Host()) + "/" + r.Repo() + "/archive/" + commit + ".zip", host: r.Host(), max: maxPattern}, file)
+	err := c.download(ctx, request{url: c.base(r.Host()) + "/" + r.Repo() + "/archive/" + commit + ".zip", host: r.Host(), max: maxPattern}, file)
 	token := c.token(r.Host())
 	if absent(err) && token != "" {
-		_, err = c.download(ctx, request{
+		err = c.download(ctx, request{
 			url: c.api(r.Host()) + "/repos/" + r.Repo() + "/zipball/" + commit, host: r.Host(), max: maxPattern, auth: "Bearer " + token,
 		}, file)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/dirhash"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/origin"
@@ -32,6 +33,7 @@ import (
 //	names/github.com/o/r@v1.0.0.json which tree a version is, so that it is known without the network
 //	tmp-*/                           what is being unpacked; whatever a killed process left is removed by the next
 //	trusted/                         by what the word on builds is trusted, see package provenance
+//	parts/HEX                        downloads that are not whole, by the checksum that they are to have; HEX.of says what they are part of
 //	lock                             held while something is installed
 type Cache struct {
 	Dir string
@@ -174,7 +176,27 @@ func hashTree(dir string) (string, error) {
 
 // staging is a tree that is being made.
 type staging struct {
-	dir string
+	dir   string
+	files map[string]stamp // as they were unpacked
+	sum   string           // the hash over them
+}
+
+// unpack unpacks an archive.
+func (s *staging) unpack(archive string, b Bounds) (err error) {
+	if s.sum, err = unpack(archive, s.tree(), b); err != nil {
+		return err
+	}
+	s.files, err = stamps(s.tree())
+	return err
+}
+
+// hash is over the files as they are now. They are read again only if they are not what was unpacked.
+func (s *staging) hash() (string, error) {
+	now, err := stamps(s.tree())
+	if err != nil || equalStamps(now, s.files) {
+		return s.sum, err
+	}
+	return hashTree(s.tree())
 }
 
 func (s *staging) tree() string    { return filepath.Join(s.dir, "tree") }
@@ -189,7 +211,7 @@ func (c *Cache) stage() (*staging, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the package cache: %w", err)
 	}
-	s := &staging{dir}
+	s := &staging{dir: dir}
 	if err := os.Mkdir(s.tree(), 0o755); err != nil {
 		s.drop()
 		return nil, fmt.Errorf("the package cache: %w", err)
@@ -216,7 +238,8 @@ func (c *Cache) publish(s *staging, r Receipt) (*Tree, error) {
 	if err := os.Remove(s.archive()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if err := seal(s.tree()); err != nil {
+	dirs, err := seal(s.tree())
+	if err != nil {
 		return nil, err
 	}
 	files, err := stamps(s.tree())
@@ -228,10 +251,11 @@ func (c *Cache) publish(s *staging, r Receipt) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writeSynced(filepath.Join(s.dir, "receipt.json"), text); err != nil {
+	receipt := filepath.Join(s.dir, "receipt.json")
+	if err := os.WriteFile(receipt, text, 0o644); err != nil {
 		return nil, err
 	}
-	if err := syncDir(s.dir); err != nil {
+	if err := syncAll(receipt, append(dirs, s.dir)); err != nil {
 		return nil, err
 	}
 	final := filepath.Join(c.trees(), treeKey(&r))
@@ -254,9 +278,9 @@ func (c *Cache) publish(s *staging, r Receipt) (*Tree, error) {
 	return &Tree{Dir: filepath.Join(final, "tree"), Receipt: r}, c.remember(r)
 }
 
-// seal makes all of a tree read-only, and sees to it that its folders are on the disk.
-func seal(dir string) error {
-	return filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+// seal makes all of a tree read-only, and gives its folders, which are not on the disk yet.
+func seal(dir string) (dirs []string, err error) {
+	err = filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -265,12 +289,30 @@ func seal(dir string) error {
 			return err
 		}
 		if d.IsDir() {
-			if err := syncDir(p); err != nil {
-				return err
-			}
+			dirs = append(dirs, p)
 		}
 		return os.Chmod(p, info.Mode().Perm()&0o555|0o444)
 	})
+	return dirs, err
+}
+
+// syncAll sees to it that a file and folders are on the disk, which takes those that come together in one go.
+func syncAll(file string, dirs []string) error {
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	group.Go(func() error { return syncFile(file) })
+	for _, dir := range dirs {
+		group.Go(func() error { return syncDir(dir) })
+	}
+	return group.Wait()
+}
+
+func syncFile(name string) error {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // removeAll removes a tree that may be read-only.
@@ -284,8 +326,31 @@ func removeAll(dir string) error {
 	return os.RemoveAll(dir)
 }
 
+// keepPart is how long a download that was broken off may be continued.
+const keepPart = 7 * 24 * time.Hour
+
+// partFile is where a download is until it is whole.
+func (c *Cache) partFile(sum string) (string, error) {
+	dir := filepath.Join(c.Dir, "parts")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("the package cache: %w", err)
+	}
+	return filepath.Join(dir, strings.TrimPrefix(sum, "sha256:")), nil
+}
+
+// forget removes the downloads that nobody came back for.
+func (c *Cache) forget(now time.Time) {
+	entries, _ := os.ReadDir(filepath.Join(c.Dir, "parts"))
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && now.Sub(info.ModTime()) > keepPart {
+			_ = os.Remove(filepath.Join(c.Dir, "parts", e.Name()))
+		}
+	}
+}
+
 // Clean removes what is not in use: what a killed process left.
 func (c *Cache) clean() {
+	c.forget(time.Now())
 	left, _ := filepath.Glob(filepath.Join(c.trees(), "tmp-*"))
 	for _, dir := range left {
 		_ = removeAll(dir)
@@ -332,7 +397,10 @@ func (c *Cache) remember(r Receipt) error {
 	if err != nil {
 		return err
 	}
-	return WriteFile(file, append(text, '\n'))
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return replace(file, append(text, '\n'), os.WriteFile) // one that is lost or damaged is one that nobody has: see find
 }
 
 // find gives the tree of a version, if it was ever installed here and is still whole.
@@ -387,17 +455,25 @@ func WriteFile(name string, text []byte) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
+	if err := replace(name, text, writeSynced); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// replace puts a file in place of another, if there is one, and keeps its mode.
+func replace(name string, text []byte, write func(string, []byte, fs.FileMode) error) error {
 	mode := fs.FileMode(0o644)
 	if info, err := os.Stat(name); err == nil {
 		mode = info.Mode().Perm()
 	}
-	f, err := os.CreateTemp(dir, ".tmp-*")
+	f, err := os.CreateTemp(filepath.Dir(name), ".tmp-*")
 	if err != nil {
 		return err
 	}
 	temp := f.Name()
 	_ = f.Close()
-	err = writeSynced(temp, text)
+	err = write(temp, text, mode)
 	if err == nil {
 		err = os.Chmod(temp, mode)
 	}
@@ -408,11 +484,11 @@ func WriteFile(name string, text []byte) error {
 		_ = os.Remove(temp)
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	return syncDir(dir)
+	return nil
 }
 
-func writeSynced(name string, text []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+func writeSynced(name string, text []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {
 		return err
 	}

@@ -164,6 +164,7 @@ type request struct {
 	etag   string // of what is known already, or ""
 
 	head func(http.Header) // is told the header of the answer; or nil
+	part *part             // where it goes, if that can be continued; or nil
 }
 
 // errUnchanged says that what is known by its etag is what there is.
@@ -193,10 +194,13 @@ func (c *Client) get(ctx context.Context, r request, sink func(io.Reader) error)
 	if r.once {
 		attempts = 1
 	}
-	for attempt := range attempts {
+	for attempt, came := 0, int64(0); ; attempt++ {
 		var pause time.Duration
 		pause, err = c.attempt(ctx, r, sink)
-		if err == nil || pause < 0 || attempt == attempts-1 {
+		if r.part.resumable() && r.part.size > came { // it goes on, if slowly
+			attempt, came = 0, r.part.size
+		}
+		if err == nil || pause < 0 || attempt >= attempts-1 {
 			break
 		}
 		if err := c.wait(ctx, max(pause, backoff(attempt))); err != nil {
@@ -249,6 +253,9 @@ func (c *Client) attempt(ctx context.Context, r request, sink func(io.Reader) er
 	if r.etag != "" {
 		req.Header.Set("If-None-Match", r.etag)
 	}
+	if r.part != nil {
+		r.part.ask(req.Header)
+	}
 	res, err := c.client().Do(req)
 	if err != nil {
 		return 0, c.unreachable(ctx, r, err)
@@ -261,6 +268,12 @@ func (c *Client) attempt(ctx context.Context, r request, sink func(io.Reader) er
 		r.head(res.Header)
 	}
 	body := &counted{r: res.Body, left: r.max}
+	if r.part != nil {
+		if err := r.part.begins(res); err != nil {
+			return c.anew(r, err)
+		}
+		body.left -= r.part.size
+	}
 	err = sink(body)
 	switch {
 	case body.left < 0:
@@ -273,6 +286,17 @@ func (c *Client) attempt(ctx context.Context, r request, sink func(io.Reader) er
 		return 0, wrongf(Network, "try again later", "%s broke off after %d of %d bytes", r.url, body.got, res.ContentLength)
 	}
 	return 0, nil
+}
+
+// anew forgets the part of a download that does not go on.
+func (c *Client) anew(r request, why error) (pause time.Duration, err error) {
+	if !errors.Is(why, errElsewhere) {
+		return never, why
+	}
+	if err := r.part.restart(""); err != nil {
+		return never, err
+	}
+	return 0, wrongf(Network, "try again later", "%s: %w", r.url, why)
 }
 
 func (c *Client) client() *http.Client {
@@ -295,8 +319,10 @@ func (c *Client) unreachable(ctx context.Context, r request, err error) error {
 // answered judges the status of an answer.
 func (c *Client) answered(r request, res *http.Response) (pause time.Duration, err error) {
 	switch {
-	case res.StatusCode == http.StatusOK, res.StatusCode == http.StatusNoContent:
+	case res.StatusCode == http.StatusOK, res.StatusCode == http.StatusNoContent, res.StatusCode == http.StatusPartialContent && r.part.resumable():
 		return 0, nil
+	case res.StatusCode == http.StatusRequestedRangeNotSatisfiable && r.part.resumable():
+		return c.anew(r, errElsewhere)
 	case res.StatusCode == http.StatusNotModified && r.etag != "":
 		return never, errUnchanged
 	case limited(res):

@@ -112,7 +112,7 @@ func TestCancellingEndsADownload(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	_, err := c.download(ctx, request{url: url, max: 1000}, filepath.Join(t.TempDir(), "x"))
+	err := c.download(ctx, request{url: url, max: 1000}, filepath.Join(t.TempDir(), "x"))
 	require.ErrorIs(t, err, context.Canceled)
 }
 

@@ -46,7 +46,7 @@ func Examine(archive, dir string, r Ref, kind manifest.Kind) (m *manifest.Manife
 	if kind == manifest.KindAgent {
 		bounds = agentBounds
 	}
-	if err := unpack(archive, dir, bounds); err != nil {
+	if _, err := unpack(archive, dir, bounds); err != nil {
 		return nil, "", err
 	}
 	if m, err = readManifest(dir, r, anyWorkspace); err != nil {

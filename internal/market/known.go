@@ -5,3 +5,6 @@ package market
 //
 // Nobody has the private part of this key: who sets the index up puts the key there that parallax index keygen made.
 const DefaultIndex = "https://github.com/parallax-run/index/releases/latest/download/index.ndjson#ed25519:dpbW0mPwFUX5eYyGhQrDbDZpLDPq7++1gE23yBFVBzo="
+
+// DefaultIndexRepository is where entries are proposed to it, on github.com.
+const DefaultIndexRepository = "parallax-run/index"

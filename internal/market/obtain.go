@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/semver"
 
@@ -131,7 +132,7 @@ func (o *obtaining) run(ctx context.Context) (*Tree, error) {
 
 // begin finds the commit of the version, and its release if there is one.
 func (o *obtaining) begin(ctx context.Context) (*release, error) {
-	tags, err := o.Client.tags(ctx, o.ref)
+	tags, rel, err := o.asked(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +146,7 @@ func (o *obtaining) begin(ctx context.Context) (*release, error) {
 		return nil, wrongf(Moved, "ask its author why; to accept it, remove it from parallax.lock and run parallax install",
 			"the tag %s of %s was moved: it is at commit %.12s, and parallax.lock says %.12s", o.ref.Version, o.ref.Source, o.commit, o.locked.Commit)
 	}
-	return o.Client.release(ctx, o.ref)
+	return rel, nil
 }
 
 // pinnedTo compares what came with what the lock says of it.
@@ -155,6 +156,22 @@ func (o *obtaining) pinnedTo(r Receipt) error {
 			"the files of %s are not those that parallax.lock says: their hash is %s and was %s", o.ref, r.Hash, o.locked.Hash)
 	}
 	return nil
+}
+
+// asked asks the host for what it has, at the same time.
+func (o *obtaining) asked(ctx context.Context) (tags map[string]string, rel *release, err error) {
+	var (
+		wg     sync.WaitGroup
+		relErr error
+	)
+	o.Client.client() // is made before two want it
+	wg.Go(func() { rel, relErr = o.Client.release(ctx, o.ref) })
+	tags, err = o.Client.tags(ctx, o.ref)
+	wg.Wait()
+	if err == nil && tags[o.ref.Version] != "" {
+		err = relErr
+	}
+	return tags, rel, err
 }
 
 // listed compares what the host says of a version with what the index says.
@@ -301,14 +318,49 @@ func (o *obtaining) vouched(ctx context.Context, rel *release, name, digest stri
 
 // fetch downloads a file of a release and checks it.
 func (o *obtaining) fetch(ctx context.Context, rel *release, name, want string, most int64) error {
-	got, err := o.Client.download(ctx, o.Client.asset(o.ref, rel, name, most), o.stage.archive())
+	file, err := o.Cache.partFile(want)
+	if err != nil {
+		return err
+	}
+	got, older, err := o.part(ctx, o.Client.asset(o.ref, rel, name, most), file, want)
+	if older && err == nil && got != want { // what came before was no part of it
+		got, _, err = o.part(ctx, o.Client.asset(o.ref, rel, name, most), file, want)
+	}
 	if err != nil {
 		return o.gone(err)
 	}
 	if got != want {
 		return wrongf(BadSum, "try again; if it stays, tell its author", "%s of %s is not what it should be: its checksum is %s, and %s says %s", name, o.ref, got, sumsName, want)
 	}
-	return nil
+	return os.Rename(file, o.stage.archive())
+}
+
+// part downloads what is missing of a file and gives the checksum of all. What is not whole stays, to be continued; what is whole and not what is wanted
+// does not. older says that some of it was there before.
+func (o *obtaining) part(ctx context.Context, r request, file, want string) (got string, older bool, err error) {
+	note := file + ".of"
+	p, err := openPart(file, note)
+	if err != nil {
+		return "", false, err
+	}
+	if p.older {
+		o.say(fmt.Sprintf("continuing after %.1f MB", float64(p.size)/1e6))
+	}
+	if !p.older || p.digest() != want { // else it was killed when it had all
+		err = o.Client.fill(ctx, r, p)
+	}
+	err = errors.Join(err, p.close())
+	broken := ctx.Err() != nil || is(err, Network) || is(err, RateLimited)
+	if got = p.digest(); err != nil && broken && p.resumable() {
+		return "", p.older, err
+	}
+	if err != nil || got != want {
+		err = errors.Join(err, os.Remove(file))
+	}
+	if e := os.Remove(note); !errors.Is(e, fs.ErrNotExist) {
+		err = errors.Join(err, e)
+	}
+	return got, p.older, err
 }
 
 // gone makes a missing file of a package a clear error.
@@ -321,7 +373,7 @@ func (o *obtaining) gone(err error) error {
 
 // unpacked unpacks an archive and reads the manifest in it.
 func (o *obtaining) unpacked(archive string, b Bounds, kind manifest.Kind) (*manifest.Manifest, error) {
-	if err := unpack(archive, o.stage.tree(), b); err != nil {
+	if err := o.stage.unpack(archive, b); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && e.Code == Unsafe {
 			return nil, &Error{Code: Unsafe, Message: fmt.Sprintf("%s is refused: %s", o.ref, e.Message), Hint: "tell its author", Cause: e}
 		}
@@ -391,7 +443,7 @@ func runnable(dir string, m *manifest.Manifest) error {
 // publish checks the files as a whole and puts them into the cache.
 func (o *obtaining) publish(r Receipt) (*Tree, error) {
 	var err error
-	if r.Hash, err = hashTree(o.stage.tree()); err != nil {
+	if r.Hash, err = o.stage.hash(); err != nil {
 		return nil, err
 	}
 	if err := o.pinnedTo(r); err != nil {

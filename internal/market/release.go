@@ -2,13 +2,9 @@ package market
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -139,22 +135,4 @@ func (rel *release) builds(r Ref) (byPlatform map[string]string, others []string
 		}
 	}
 	return byPlatform, others
-}
-
-// download writes what a request gives to a file and gives its checksum.
-func (c *Client) download(ctx context.Context, r request, file string) (sum string, err error) {
-	err = c.get(ctx, r, func(body io.Reader) error {
-		f, err := os.Create(file)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		h := sha256.New()
-		if _, err := io.Copy(io.MultiWriter(f, h), body); err != nil {
-			return err
-		}
-		sum = "sha256:" + hex.EncodeToString(h.Sum(nil))
-		return f.Close()
-	})
-	return sum, err
 }

@@ -2,17 +2,27 @@ package market
 
 import (
 	"archive/zip"
+	"bufio"
+	"compress/flate"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -36,32 +46,70 @@ const (
 	maxNameParts = 32
 )
 
-// unpack writes the files of a zip archive below dir, which is empty, and makes sure that they are on the disk. Everything is judged by the
-// archive's table before the first byte is written. One folder around all files is left out.
-func unpack(archive, dir string, b Bounds) error {
+// unpack writes the files of a zip archive below dir, which is empty, makes sure that they are on the disk, and gives the hash over them, as hashTree has it.
+// Everything is judged by the archive's table before the first byte is written, and no file may be larger than that says. One folder around
+// all files is left out.
+func unpack(archive, dir string, b Bounds) (sum string, err error) {
 	z, err := zip.OpenReader(archive)
 	if err != nil {
-		return wrongf(Unsafe, "", "the archive cannot be read: %w", err)
+		return "", wrongf(Unsafe, "", "the archive cannot be read: %w", err)
 	}
 	defer z.Close()
+	z.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser { return flate.NewReader(bufio.NewReaderSize(r, chunk/8)) })
 	files, err := judged(z.File, b)
 	if err != nil {
-		return err
+		return "", err
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer root.Close()
-	left := b.Bytes
-	for _, f := range files {
-		n, err := extract(root, f, left)
-		if err != nil {
-			return err
-		}
-		left -= n
+	sums, err := extractAll(root, files)
+	if err != nil {
+		return "", err
 	}
-	return nil
+	return treeSum(sums), nil
+}
+
+// atOnce is how many files are unpacked at the same time: each waits for the disk, and the disk takes them together.
+const atOnce = 8
+
+// extractAll writes files and gives the hash of each, by name.
+func extractAll(root *os.Root, files []entry) (map[string][]byte, error) {
+	var (
+		mu     sync.Mutex
+		sums   = make(map[string][]byte, len(files))
+		group  errgroup.Group
+		failed atomic.Bool
+	)
+	group.SetLimit(atOnce)
+	for _, f := range files {
+		group.Go(func() error {
+			if failed.Load() {
+				return nil
+			}
+			sum, err := extract(root, f)
+			if err != nil {
+				failed.Store(true)
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			sums[f.name] = sum
+			return nil
+		})
+	}
+	return sums, group.Wait()
+}
+
+// treeSum is the hash over files, as Go modules have it: see dirhash.Hash1.
+func treeSum(sums map[string][]byte) string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(sums)) {
+		fmt.Fprintf(h, "%x  %s\n", sums[name], name)
+	}
+	return "h1:" + base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
 // entry is a file of an archive and the name that it gets.
@@ -249,15 +297,15 @@ func folded(name string) string {
 	return norm.NFC.String(strings.ToLower(strings.ToUpper(norm.NFKC.String(name))))
 }
 
-// extract writes one file of at most left bytes.
-func extract(root *os.Root, f entry, left int64) (int64, error) {
+// extract writes one file, and hashes it.
+func extract(root *os.Root, f entry) (sum []byte, err error) {
 	name := filepath.FromSlash(f.name)
 	if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return 0, err
+		return nil, err
 	}
 	in, err := f.Open()
 	if err != nil {
-		return 0, wrongf(Unsafe, "", "%s in the archive cannot be read: %w", f.Name, err)
+		return nil, wrongf(Unsafe, "", "%s in the archive cannot be read: %w", f.Name, err)
 	}
 	defer in.Close()
 	mode := fs.FileMode(0o644)
@@ -266,20 +314,48 @@ func extract(root *os.Root, f entry, left int64) (int64, error) {
 	}
 	out, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer out.Close()
-	n, err := io.Copy(out, io.LimitReader(in, min(left, int64(f.UncompressedSize64))+1))
+	h := sha256.New()
+	n, err := copyHashed(out, h, &io.LimitedReader{R: in, N: int64(f.UncompressedSize64) + 1})
 	switch {
 	case errors.Is(err, zip.ErrChecksum) || errors.Is(err, zip.ErrFormat) || errors.Is(err, io.ErrUnexpectedEOF):
-		return 0, wrongf(Unsafe, "", "%s in the archive is damaged: %w", f.Name, err)
+		return nil, wrongf(Unsafe, "", "%s in the archive is damaged: %w", f.Name, err)
 	case err != nil:
-		return 0, fmt.Errorf("unpack %s: %w", f.name, err)
-	case n > left || uint64(n) != f.UncompressedSize64:
-		return 0, wrongf(Unsafe, "", "%s in the archive is not of the size that it says", f.Name)
+		return nil, fmt.Errorf("unpack %s: %w", f.name, err)
+	case uint64(n) != f.UncompressedSize64:
+		return nil, wrongf(Unsafe, "", "%s in the archive is not of the size that it says", f.Name)
 	}
 	if err := out.Sync(); err != nil {
-		return 0, fmt.Errorf("unpack %s: %w", f.name, err)
+		return nil, fmt.Errorf("unpack %s: %w", f.name, err)
 	}
-	return n, out.Close()
+	return h.Sum(nil), out.Close()
+}
+
+// copyHashed writes and hashes what in gives, both at the same time where that pays.
+func copyHashed(out *os.File, h hash.Hash, in *io.LimitedReader) (int64, error) {
+	if in.N < chunk {
+		return io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(out, h)}, in, make([]byte, in.N))
+	}
+	b := hashBehind(h)
+	defer b.wait()
+	return io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(&early{File: out}, b)}, in, make([]byte, chunk))
+}
+
+// early is a file that begins to go to the disk while it is written, so that the sync at its end is short.
+type early struct {
+	*os.File
+	n, begun int64
+}
+
+const earlyBytes = 4 << 20
+
+func (e *early) Write(p []byte) (int, error) {
+	n, err := e.File.Write(p)
+	if e.n += int64(n); e.n-e.begun >= earlyBytes {
+		writeBack(e.File, e.begun, e.n-e.begun)
+		e.begun = e.n
+	}
+	return n, err
 }

@@ -59,11 +59,18 @@ func files(t *testing.T, dir string) []string {
 func TestAnArchiveIsUnpacked(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	require.NoError(t, unpack(archiveOf(t, item{"a/", "", 0}, item{"a/b/c.star", "x", 0}, item{"run", "y", 0o111}), dir, patternBounds))
+	require.NoError(t, unpacks(archiveOf(t, item{"a/", "", 0}, item{"a/b/c.star", "x", 0}, item{"run", "y", 0o111}), dir, patternBounds))
 	require.Equal(t, []string{"a/b/c.star -rw-r--r--", "run -rwxr-xr-x"}, files(t, dir))
 
 	dir = t.TempDir()
-	require.NoError(t, unpack(archiveOf(t, item{"x-123/", "", 0}, item{"x-123/parallax.toml", "x", 0}, item{"x-123/src/a.star", "y", 0}), dir, patternBounds))
+	sum, err := unpack(archiveOf(t, item{"b.star", strings.Repeat("b", 3*chunk+1), 0}, item{"a/c.star", "", 0}, item{"a/a.star", "x", 0}), dir, patternBounds)
+	require.NoError(t, err)
+	again, err := hashTree(dir)
+	require.NoError(t, err)
+	require.Equal(t, again, sum, "it is the hash over what was written")
+
+	dir = t.TempDir()
+	require.NoError(t, unpacks(archiveOf(t, item{"x-123/", "", 0}, item{"x-123/parallax.toml", "x", 0}, item{"x-123/src/a.star", "y", 0}), dir, patternBounds))
 	require.Equal(t, []string{"parallax.toml -rw-r--r--", "src/a.star -rw-r--r--"}, files(t, dir))
 }
 
@@ -112,7 +119,7 @@ func TestAnArchiveThatCouldDoHarmIsRefusedBeforeAnythingIsWritten(t *testing.T) 
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			err := unpack(archiveOf(t, tt.items...), dir, patternBounds)
+			_, err := unpack(archiveOf(t, tt.items...), dir, patternBounds)
 			require.ErrorContains(t, err, tt.why)
 			require.True(t, is(err, Unsafe), "%v", err)
 			require.Empty(t, files(t, dir))
@@ -126,7 +133,7 @@ func TestTooManyFiles(t *testing.T) {
 	for i := range list {
 		list[i].name = string(rune('a' + i))
 	}
-	err := unpack(archiveOf(t, list...), t.TempDir(), Bounds{Files: 10, Bytes: 1 << 20, Ratio: 10})
+	_, err := unpack(archiveOf(t, list...), t.TempDir(), Bounds{Files: 10, Bytes: 1 << 20, Ratio: 10})
 	require.ErrorContains(t, err, "more than 10 entries")
 }
 
@@ -149,12 +156,12 @@ func TestAnEntryThatLiesAboutItselfIsRefused(t *testing.T) {
 	for name, file := range map[string]string{
 		"smaller than it says": lie(20, crc32.ChecksumIEEE(text)), "larger than it says": lie(5, crc32.ChecksumIEEE(text)), "another sum": lie(10, 1),
 	} {
-		err := unpack(file, t.TempDir(), patternBounds)
+		_, err := unpack(file, t.TempDir(), patternBounds)
 		require.True(t, is(err, Unsafe), "%s: %v", name, err)
 	}
 	broken := filepath.Join(t.TempDir(), "b.zip")
 	require.NoError(t, os.WriteFile(broken, []byte("PK\x03\x04 no archive"), 0o644))
-	require.True(t, is(unpack(broken, t.TempDir(), patternBounds), Unsafe))
+	require.True(t, is(unpacks(broken, t.TempDir(), patternBounds), Unsafe))
 }
 
 // Whatever the bytes are, nothing is written outside, and what is written is plain files.
@@ -172,10 +179,15 @@ func FuzzUnpack(f *testing.F) {
 		file, inside := filepath.Join(dir, "a.zip"), filepath.Join(dir, "inside")
 		require.NoError(t, os.WriteFile(file, data, 0o644))
 		require.NoError(t, os.Mkdir(inside, 0o755))
-		_ = unpack(file, inside, Bounds{Files: 100, Bytes: 1 << 20, Ratio: 100})
+		_ = unpacks(file, inside, Bounds{Files: 100, Bytes: 1 << 20, Ratio: 100})
 		entries, err := os.ReadDir(dir)
 		require.NoError(t, err)
 		require.Len(t, entries, 2)
 		_ = files(t, inside)
 	})
+}
+
+func unpacks(archive, dir string, b Bounds) error {
+	_, err := unpack(archive, dir, b)
+	return err
 }

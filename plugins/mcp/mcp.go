@@ -37,7 +37,6 @@ package mcp
 import (
 	"context"
 	"encoding/json"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -45,6 +44,7 @@ import (
 
 	"github.com/parallax-run/parallax/plugins/agent"
 	"github.com/parallax-run/parallax/plugins/process"
+	"github.com/parallax-run/parallax/plugins/web"
 )
 
 // Config is the agent's table in parallax.toml; the package's documentation explains the keys.
@@ -92,26 +92,14 @@ func Secrets(config json.RawMessage) []string {
 	if json.Unmarshal(config, &c) != nil {
 		return nil
 	}
-	var names []string
-	for _, pair := range c.HeaderEnv {
-		if _, name, ok := cutHeader(pair); ok {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return web.Names(c.HeaderEnv)
 }
 
-// Server is the URL of the server that a configuration names, "" if it is started, and the header with the first secret that goes there.
+// Server is what a sandbox puts a gateway in front of, "" if the server is started; see web.Gateway.
 func Server(config json.RawMessage) (server, secret, header string) {
 	var c Config
-	if json.Unmarshal(config, &c) != nil {
-		return "", "", ""
-	}
-	if len(c.HeaderEnv) > 0 {
-		header, secret, _ = cutHeader(c.HeaderEnv[0])
-	}
-	return c.URL, secret, header
+	_ = json.Unmarshal(config, &c) // the agent says what is wrong with it
+	return web.Gateway(c.URL, c.HeaderEnv)
 }
 
 // Open implements agent.Opener. It connects, so that a server that is not there is told before a run begins.
@@ -158,12 +146,12 @@ func (c *Config) open(s *agent.Session) error {
 		s.Describe(strings.Join(c.Command, " "))
 		return nil
 	}
-	site, err := newSite(c, s)
+	w, err := web.Open(s, web.Settings{URL: c.URL, Headers: c.Headers, HeaderEnv: c.HeaderEnv, Most: c.MaxResponse})
 	if err != nil {
 		return err
 	}
-	c.server = site
-	s.Describe(site.shown)
+	c.secrets, c.server = w.Secrets, &site{url: c.URL, most: c.MaxResponse, web: w}
+	s.Describe(w.Shown)
 	return nil
 }
 
@@ -182,7 +170,7 @@ func (c *Config) check() error {
 	wrong := func(key, format string, args ...any) error {
 		return agent.BadInput(format, args...).WithField(key, "wrong")
 	}
-	switch u, err := url.Parse(c.URL); {
+	switch {
 	case c.URL == "" && (len(c.Command) == 0 || c.Command[0] == ""):
 		return agent.BadInput("neither command nor url says where the server is").WithField("command", "missing").
 			WithHint(`set command = ["npx", "-y", "some-mcp-server"] or url = "https://..." in parallax.toml`)
@@ -190,14 +178,12 @@ func (c *Config) check() error {
 		return wrong("url", "there are both a command and a url; keep one")
 	case c.URL == "" && len(c.Headers)+len(c.HeaderEnv) > 0:
 		return wrong("headers", "headers and header_env go with url, not with command; a command gets its secrets by secrets = [...]")
-	case c.URL != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == ""):
-		return wrong("url", "url must be an http or https URL")
-	case c.URL != "" && u.User != nil:
-		return wrong("url", "url must not hold a name or password; use header_env")
 	case c.MaxResponse < 0:
 		return wrong("max_response", "max_response must not be below zero")
 	case c.Tool != "" && len(c.Tools) > 0 && !slices.Contains(c.Tools, c.Tool):
 		return wrong("tool", "tool is %q, which is not among tools", c.Tool)
+	case c.URL != "":
+		return web.Check(c.URL)
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func (o *buildOptions) private() (ed25519.PrivateKey, error) {
 }
 
 func (o *buildOptions) build(ctx context.Context, fsys fs.FS, key ed25519.PrivateKey) error {
-	public := key.Public().(ed25519.PublicKey) //nolint:errcheck,forcetypeassert // as crypto/ed25519 promises
+	public := key.Public().(ed25519.PublicKey) //nolint:forcetypeassert // as crypto/ed25519 promises
 	switch said, err := published(fsys); {
 	case err != nil:
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/internal/cli"
+	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/pattern/moduledoc"
 	"github.com/parallax-run/parallax/internal/pattern/patterntest"
 	"github.com/parallax-run/parallax/runtime"
@@ -17,17 +18,21 @@ import (
 
 // NewCmd makes the command.
 func NewCmd(app *cli.App) *cobra.Command {
-	llms := false
+	llms, schema := false, ""
 	cmd := &cobra.Command{
 		Use:   "doc [NAME]",
 		Short: "Print the manual page of a builtin or a standard module, or list them all",
 		Long: `Print the manual page of a builtin, of a module such as json, of a standard module such as @std//cascade.star or a function of it, of what
 only tests have, or of main or load. Without NAME all are listed; those marked * act on the world and only work in functions that main calls.
 
-With --llms it prints docs/llms.txt: the language on one page, for a model that is to write patterns.`,
-		Example: "  parallax doc parallel\n  parallax doc json\n  parallax doc @std//confidence.star\n  parallax doc confidence.band\n  parallax doc",
+With --llms it prints docs/llms.txt: the language on one page, for a model that is to write patterns. With --schema it prints the JSON Schema of
+parallax.toml or parallax.lock, for editors and programs.`,
+		Example: "  parallax doc parallel\n  parallax doc json\n  parallax doc @std//confidence.star\n  parallax doc confidence.band\n  parallax doc\n  parallax doc --schema parallax.toml",
 		Args:    cli.Args(0, 1, "one name"),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if schema != "" {
+				return printSchema(app, schema, llms || len(args) > 0)
+			}
 			text, err := asked(app, args, llms)
 			if err != nil {
 				return err
@@ -37,7 +42,21 @@ With --llms it prints docs/llms.txt: the language on one page, for a model that 
 		},
 	}
 	cmd.Flags().BoolVar(&llms, "llms", false, "print the language on one page, for a model")
+	cmd.Flags().StringVar(&schema, "schema", "", "print the JSON Schema of a `FILE`: "+manifest.FileName+" or "+manifest.LockName)
 	return cmd
+}
+
+// printSchema prints the schema of a file.
+func printSchema(app *cli.App, file string, more bool) error {
+	text, ok := manifest.Schema(file)
+	switch {
+	case more:
+		return cli.Usagef("leave the rest out", "--schema prints a schema and nothing else")
+	case !ok:
+		return cli.Usagef("there are those of "+manifest.FileName+" and "+manifest.LockName, "there is no schema of %s", file)
+	}
+	_, err := fmt.Fprint(app.Out, text)
+	return err
 }
 
 // asked is the text that the command line asks for.

@@ -13,6 +13,7 @@ import (
 	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/internal/cli/manual"
 	clitest "github.com/parallax-run/parallax/internal/cli/test"
+	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/internal/pattern"
 	"github.com/parallax-run/parallax/internal/pattern/moduledoc"
 	"github.com/parallax-run/parallax/internal/pattern/patterntest"
@@ -44,6 +45,15 @@ func golden(t *testing.T, want string, path ...string) {
 	got, err := os.ReadFile(file)
 	require.NoError(t, err, "run make golden")
 	require.Equal(t, want, string(got), "run make golden")
+}
+
+func TestThePublishedSchemasAreThoseOfTheReader(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{manifest.FileName, manifest.LockName} {
+		text, ok := manifest.Schema(file)
+		require.True(t, ok)
+		golden(t, text, "schemas", file+".schema.json")
+	}
 }
 
 func TestEachModuleHasItsPage(t *testing.T) {

@@ -38,6 +38,9 @@ func (o *Options) load(ctx context.Context) ([]*tool, error) {
 		if err != nil {
 			return nil, err
 		}
+		if _, err := o.Run.Recorded(p); err != nil {
+			return nil, err
+		}
 		t, err := toolOf(path, p)
 		if err != nil {
 			return nil, err

@@ -89,7 +89,7 @@ type service struct {
 	store map[string]*badger.Store // by path of the manifest; nil where runs are not recorded
 }
 
-// Serve loads the patterns and serves them until ctx ends or the client goes.
+// Serve loads the patterns and serves them until ctx ends or the client goes, neither of which is an error.
 func (o *Options) Serve(ctx context.Context) error {
 	address, err := o.address()
 	if err != nil {

@@ -31,7 +31,7 @@ func (s *service) serveStreams(ctx context.Context, server *mcp.Server) error {
 	case <-ctx.Done():
 		_ = session.Close()
 		<-gone
-		return context.Cause(ctx)
+		return nil
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("the client sent something that is not MCP: %w", err)
@@ -119,7 +119,7 @@ func (s *service) serveHTTP(ctx context.Context, server *mcp.Server, address str
 		_ = web.Close()
 	}
 	<-done
-	return context.Cause(ctx)
+	return nil
 }
 
 // guarded lets requests with the token through, and none that a page of another site made.

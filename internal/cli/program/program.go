@@ -10,6 +10,7 @@ import (
 	"github.com/parallax-run/parallax/builtins"
 	"github.com/parallax-run/parallax/internal/cli"
 	"github.com/parallax-run/parallax/internal/pattern/patterntest"
+	"github.com/parallax-run/parallax/plugins/a2a"
 	"github.com/parallax-run/parallax/plugins/agent"
 	"github.com/parallax-run/parallax/plugins/anthropic"
 	cliagent "github.com/parallax-run/parallax/plugins/cli"
@@ -70,12 +71,13 @@ func locate(app *cli.App) (err error) {
 func bundled() map[string]cli.Bundled {
 	of := func(define func() agent.Definition) func() { return func() { agent.ServeDefinition(define()) } }
 	return map[string]cli.Bundled{
+		"a2a":       {Serve: of(a2a.Agent), Secrets: a2a.Secrets, Gateway: way(a2a.Server)},
 		"anthropic": {Serve: of(anthropic.Agent), Secrets: anthropic.Secrets, Gateway: gateway(anthropic.Secrets, anthropic.Server, "X-Api-Key", "")},
 		"cli":       {Serve: of(cliagent.Agent), Command: cliagent.Command},
 		"exec":      {Serve: of(execagent.Agent), Command: execagent.Command},
 		"http":      {Serve: of(httpagent.Agent), Secrets: httpagent.Secrets},
 		"human":     {Serve: of(human.Agent)},
-		"mcp":       {Serve: of(mcp.Agent), Command: mcp.Command, Secrets: mcp.Secrets, Gateway: way("url", mcp.Server)},
+		"mcp":       {Serve: of(mcp.Agent), Command: mcp.Command, Secrets: mcp.Secrets, Gateway: way(mcp.Server)},
 		"openai":    {Serve: of(openai.Agent), Secrets: openai.Secrets, Gateway: gateway(openai.Secrets, openai.Server, "Authorization", "Bearer ")},
 	}
 }
@@ -88,14 +90,11 @@ func gateway(secrets func(json.RawMessage) []string, server func(json.RawMessage
 	}
 }
 
-// way is the way of an agent to the server that its settings name under a key. A secret in its first header stays with the gateway.
-func way(setting string, server func(json.RawMessage) (url, secret, header string)) func(json.RawMessage) host.Gateway {
+// way is the way of an agent to the server that its settings name. A secret in its first header stays with the gateway.
+func way(server func(json.RawMessage) (url, secret, header string)) func(json.RawMessage) host.Gateway {
 	return func(config json.RawMessage) host.Gateway {
 		url, secret, header := server(config)
-		if secret == "" {
-			secret = "SERVER"
-		}
-		return host.Gateway{Gateway: egress.Gateway{Secret: secret, Target: url, Header: header}, Setting: setting}
+		return host.Gateway{Gateway: egress.Gateway{Secret: secret, Target: url, Header: header}}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"github.com/parallax-run/parallax/internal/market"
 	"github.com/parallax-run/parallax/internal/market/index"
 	"github.com/parallax-run/parallax/internal/market/publish"
+	"github.com/parallax-run/parallax/internal/origin"
 	"github.com/parallax-run/parallax/internal/pattern/patterntest"
 )
 
@@ -36,7 +38,7 @@ type Options struct {
 }
 
 // publicIndex is where packages of github.com are proposed unless the command line says otherwise.
-const publicIndex = "parallax-run/index"
+const publicIndex = market.DefaultIndexRepository
 
 // NewCmd makes `parallax publish`.
 func NewCmd(app *cli.App) *cobra.Command {
@@ -92,18 +94,29 @@ func (o *Options) Run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	o.say("%s, commit %.12s, %s", p.Ref, p.Commit, after(p))
-	files, err := p.Make(ctx, dir, o.market.Platform)
+	h := &publish.Host{API: market.API{Client: o.market.Client, Host: p.Ref.Host()}, Say: func(line string) { o.say("%s", line) }}
+	if !h.API.Named() && !o.DryRun {
+		return nameless(p.Ref.Host())
+	}
+	public, err := h.May(ctx, p)
 	if err != nil {
 		return err
 	}
-	if err := o.tried(ctx, p, files); err != nil {
+	r, err := h.Find(ctx, p)
+	if err != nil {
 		return err
 	}
-	if err := o.permissions(ctx, p); err != nil {
+	o.say("%s, commit %.12s, %s", p.Ref, p.Commit, after(p))
+	files := &publish.Files{}
+	if r != nil && !r.Draft {
+		err = o.released(ctx, p, r, files)
+	} else {
+		files, err = o.release(ctx, h, p, r, dir)
+	}
+	if err != nil {
 		return err
 	}
-	return o.release(ctx, p, files)
+	return o.propose(ctx, p, files, public)
 }
 
 func after(p *publish.Package) string {
@@ -143,46 +156,41 @@ func (o *Options) permissions(ctx context.Context, p *publish.Package) error {
 	return &cli.Told{Code: cli.Stopped}
 }
 
-// release makes the release, and the entry.
-func (o *Options) release(ctx context.Context, p *publish.Package, files *publish.Files) error {
-	h := &publish.Host{API: market.API{Client: o.market.Client, Host: p.Ref.Host()}, Say: func(line string) { o.say("%s", line) }}
-	if !h.API.Named() && !o.DryRun {
-		return o.nameless(p.Ref.Host())
-	}
-	public, err := h.May(ctx, p)
+// release makes the release, and says which files it has. r is the draft that is there, or nil; dir is a place to work in.
+func (o *Options) release(ctx context.Context, h *publish.Host, p *publish.Package, r *publish.Release, dir string) (*publish.Files, error) {
+	files, err := p.Make(ctx, dir, o.market.Platform)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r, err := h.Find(ctx, p)
-	if err != nil {
-		return err
+	if err := o.tried(ctx, p, files); err != nil {
+		return nil, err
 	}
-	if r != nil && !r.Draft && !p.Tagged {
-		return &market.Error{Code: market.Conflict, Message: fmt.Sprintf("%s has a release %s and no such tag", p.Ref.Source, p.Ref.Version), Hint: "delete that release, or raise version in " + manifest.FileName}
+	if err := o.permissions(ctx, p); err != nil {
+		return nil, err
 	}
-	done := r != nil && !r.Draft
-	switch {
-	case done:
-		o.say("released already: %s", r.URL)
-		if err := h.Check(ctx, p, r.ID, files); err != nil && p.Manifest.Package.Kind == manifest.KindAgent {
-			return fmt.Errorf("the release is not of the builds that are here: %w", err)
-		}
-	case o.DryRun:
+	if o.DryRun {
 		o.would(p, files, r)
-	default:
-		if r, err = o.draft(ctx, h, p, files); err != nil {
-			return err
-		}
+		return files, nil
 	}
-	if !o.DryRun {
-		if _, err := fmt.Fprintln(o.App.Out, r.URL); err != nil {
-			return err
-		}
+	if err := o.draft(ctx, h, p, files); err != nil {
+		return nil, err
 	}
-	return o.propose(ctx, p, files, public)
+	return files, o.seen(ctx, p, files)
 }
 
-func (o *Options) nameless(host string) error {
+// released is for a release that is public already, by an earlier attempt or by a workflow: it is taken as it is.
+func (o *Options) released(ctx context.Context, p *publish.Package, r *publish.Release, files *publish.Files) error {
+	if !p.Tagged {
+		return &market.Error{Code: market.Conflict, Message: fmt.Sprintf("%s has a release %s and no such tag", p.Ref.Source, p.Ref.Version), Hint: "delete that release, or raise version in " + manifest.FileName}
+	}
+	o.say("released already")
+	if _, err := fmt.Fprintln(o.App.Out, r.URL); err != nil {
+		return err
+	}
+	return o.seen(ctx, p, files)
+}
+
+func nameless(host string) error {
 	return &market.Error{Code: market.Denied, Message: "nobody knows who publishes: there is no token for " + host, Hint: "export GITHUB_TOKEN=$(gh auth token); or make one that may write contents of this repository and the scope public_repo, and set it"}
 }
 
@@ -202,11 +210,11 @@ func (o *Options) would(p *publish.Package, files *publish.Files, r *publish.Rel
 }
 
 // draft makes the release and what belongs to it, in an order that leaves nothing public if it breaks off.
-func (o *Options) draft(ctx context.Context, h *publish.Host, p *publish.Package, files *publish.Files) (*publish.Release, error) {
+func (o *Options) draft(ctx context.Context, h *publish.Host, p *publish.Package, files *publish.Files) error {
 	o.say("uploading to a draft")
 	r, err := h.Draft(ctx, p)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	err = h.Fill(ctx, p, r, files)
 	if err == nil {
@@ -219,13 +227,14 @@ func (o *Options) draft(ctx context.Context, h *publish.Host, p *publish.Package
 	}
 	if err != nil {
 		o.say("nothing is public; the draft is kept, and parallax publish goes on with it")
-		return nil, err
+		return err
 	}
 	if err := h.Public(ctx, p, r); err != nil {
-		return nil, o.unpublished(ctx, p, err)
+		return o.unpublished(ctx, p, err)
 	}
 	o.say("published %s", p.Ref)
-	return r, nil
+	_, err = fmt.Fprintln(o.App.Out, r.URL)
+	return err
 }
 
 // unpublished takes the tag back if the release certainly did not become public.
@@ -271,6 +280,25 @@ func (o *Options) propose(ctx context.Context, p *publish.Package, files *publis
 	return o.open(ctx, pr)
 }
 
+// seen looks at what is public now as anybody else would, and finds out who built it. Files that are not known yet are taken over.
+func (o *Options) seen(ctx context.Context, p *publish.Package, files *publish.Files) error {
+	o.say("looking at it as others see it")
+	c, err := o.market.Inspect(ctx, p.Ref)
+	if err != nil {
+		return err
+	}
+	if files.List == nil {
+		files.Hash, files.Built = c.Hash, c.Assets
+	}
+	if c.Commit != p.Commit || c.Hash != files.Hash || !maps.Equal(c.Assets, files.Built) {
+		return &market.Error{Code: market.BadSum, Message: p.Ref.String() + " is public, and not what was uploaded", Hint: "look at its release and its tag on " + p.Ref.Host()}
+	}
+	if c.Origin.Verdict == origin.Verified {
+		files.Identity = c.Origin.Identity
+	}
+	return nil
+}
+
 // hub is the index and who asks it.
 func (o *Options) hub(host string) (market.API, string, error) {
 	repo := cmp.Or(o.Index, publicIndex)
@@ -285,7 +313,7 @@ func (o *Options) hub(host string) (market.API, string, error) {
 	}
 	api := market.API{Client: o.market.Client, Host: host}
 	if !api.Named() && !o.DryRun {
-		return api, repo, o.nameless(host)
+		return api, repo, nameless(host)
 	}
 	return api, repo, nil
 }

@@ -83,8 +83,8 @@ func (o *Options) prepareCall(p *project.Project, given runtime.Payload) (*Job, 
 
 // KeepIn opens the store in which runs of a project are to be recorded; nil when they are not.
 func (o *Options) KeepIn(ctx context.Context, p *project.Project) (*badger.Store, error) {
-	if o.Kept != Yes && (o.Kept != AsProject || p.Manifest.State.Dir == "") {
-		return nil, nil
+	if kept, err := o.Recorded(p); !kept {
+		return nil, err
 	}
 	return o.Keep.Open(ctx, o.App, p.Manifest)
 }

@@ -173,9 +173,9 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kept := o.Kept == Yes || o.Kept == AsProject && p.Manifest.State.Dir != ""
-	if !kept && o.only != "" {
-		return cli.Usagef("add --keep, or leave out "+o.only, "%s is about a run that is kept, and this one is not", o.only)
+	kept, err := o.Recorded(p)
+	if err != nil {
+		return err
 	}
 	j, err := o.Prepare(ctx, p)
 	if err != nil {
@@ -203,6 +203,15 @@ func (o *Options) prepareAndRun(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// Recorded says whether runs of a project are kept. An error names a flag that means nothing unless they are.
+func (o *Options) Recorded(p *project.Project) (bool, error) {
+	kept := o.Kept == Yes || o.Kept == AsProject && p.Manifest.State.Dir != ""
+	if !kept && o.only != "" {
+		return false, cli.Usagef("add --keep, or leave out "+o.only, "%s is about a run that is kept, and this one is not", o.only)
+	}
+	return kept, nil
 }
 
 // Open loads the pattern: a file, the project's main, or a package.

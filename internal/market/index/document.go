@@ -30,7 +30,7 @@ func (d *Document) Sign(key ed25519.PrivateKey) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	public := key.Public().(ed25519.PublicKey) //nolint:errcheck,forcetypeassert // as crypto/ed25519 promises
+	public := key.Public().(ed25519.PublicKey) //nolint:forcetypeassert // as crypto/ed25519 promises
 	first, err := line(head{format, KeyID(public), base64.StdEncoding.EncodeToString(ed25519.Sign(key, body))})
 	if err != nil {
 		return nil, err

@@ -49,8 +49,8 @@ func ParsePrivate(text []byte) (ed25519.PrivateKey, error) {
 	if block == nil {
 		return nil, wrong
 	}
-	any, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	key, ok := any.(ed25519.PrivateKey)
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, ok := parsed.(ed25519.PrivateKey)
 	if err != nil || !ok {
 		return nil, wrong
 	}

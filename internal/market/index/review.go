@@ -132,8 +132,11 @@ func (v *Version) wide(f *findings, at string) {
 		items []string
 		judge func(string) string
 	}{
-		{"net", p.Net, wideNet}, {"secrets", p.Secrets, func(s string) string { return wideSecret(s, p.Net) }},
-		{"read", v.Permissions.Read, outside}, {"write", v.Permissions.Write, wideWrite}, {"exec", p.Exec, wideExec},
+		{"net", p.Net, wideNet},
+		{"secrets", p.Secrets, func(s string) string { return wideSecret(s, p.Net) }},
+		{"read", v.Permissions.Read, outside},
+		{"write", v.Permissions.Write, wideWrite},
+		{"exec", p.Exec, wideExec},
 	} {
 		for _, item := range l.items {
 			if why := l.judge(item); why != "" {

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/parallax-run/parallax/internal/manifest"
@@ -18,9 +19,9 @@ func (p *Package) Entry(old *index.Entry, files *Files, login string, now time.T
 		*e = *old
 		e.Versions = append([]index.Version(nil), old.Versions...)
 	}
-	v := index.Version{Version: bare(p.Ref.Version), Commit: p.Commit, Released: now.UTC().Truncate(time.Second), Parallax: bare(pkg.Parallax), H1: files.Hash, Hashes: files.Built}
+	v := index.Version{Version: bare(p.Ref.Version), Commit: p.Commit, Released: now.UTC().Truncate(time.Second), Parallax: bare(pkg.Parallax), H1: files.Hash, Hashes: files.Built, Identity: files.Identity}
 	if was, ok := e.Find(v.Version); ok {
-		v.Released, v.Identity, v.Yanked = was.Released, was.Identity, was.Yanked
+		v.Released, v.Identity, v.Yanked = was.Released, cmp.Or(v.Identity, was.Identity), was.Yanked
 		if was.Commit != v.Commit {
 			return nil, unready("raise version in "+manifest.FileName, "the index has %s %s of another commit: %.12s", e.Name, v.Version, was.Commit)
 		}

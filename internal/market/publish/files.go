@@ -23,10 +23,11 @@ import (
 
 // Files are what a release consists of.
 type Files struct {
-	List  []File            // SHA256SUMS is the last
-	Tree  string            // of a pattern, and of the agent's build for this machine: where it is unpacked; "" when there is none
-	Hash  string            // of a pattern: over its tree
-	Built map[string]string // of an agent: "sha256:" and hex, by platform
+	List     []File            // SHA256SUMS is the last
+	Tree     string            // of a pattern, and of the agent's build for this machine: where it is unpacked; "" when there is none
+	Hash     string            // of a pattern: over its tree
+	Built    map[string]string // of an agent: "sha256:" and hex, by platform
+	Identity string            // of who built them, when somebody vouches for that; "" otherwise
 }
 
 // File is one of them.
@@ -85,9 +86,18 @@ func (p *Package) source(ctx context.Context, f *Files, dir string) error {
 	}
 	var err error
 	if _, f.Hash, err = market.Examine(path, f.Tree, p.Ref, manifest.KindPattern); err != nil {
-		return fmt.Errorf("nobody could install this: %w", err)
+		return refused(name, err)
 	}
 	return f.add(name, path)
+}
+
+// refused says that an installation would refuse a file, for a reason of which the package's author need not be told to tell its author.
+func refused(name string, err error) error {
+	hint := ""
+	if e, ok := errors.AsType[*market.Error](err); ok && !strings.HasPrefix(e.Hint, "tell its author") {
+		hint = e.Hint
+	}
+	return unready(hint, "nobody could install %s: %w", name, err)
 }
 
 // pack writes the files of a commit to a zip archive that is the same wherever and whenever it is made.
@@ -195,7 +205,7 @@ func (p *Package) builds(f *Files, dir, platform string) error {
 		}
 		m, _, err := market.Examine(path, tree, p.Ref, manifest.KindAgent)
 		if err != nil {
-			return fmt.Errorf("%s: nobody could install this: %w", name, err)
+			return refused(name, err)
 		}
 		if err := p.same(name, m); err != nil {
 			return err

@@ -59,11 +59,14 @@ func (h *Host) May(ctx context.Context, p *Package) (public bool, err error) {
 	switch {
 	case repo.Archived:
 		return false, wrong(market.Denied, "", "%s is archived", p.Ref.Source)
-	case h.API.Named() && !repo.Permissions.Push:
+	case h.API.Named() && !repo.Permissions.Push && h.person(ctx):
 		return false, wrong(market.Denied, "ask its owner, or take a token that may", "this token may not write to %s", p.Ref.Source)
 	}
 	return !repo.Private, nil
 }
+
+// person says whether the token is somebody's. Of one of a workflow the host does not say what it may.
+func (h *Host) person(ctx context.Context) bool { return h.API.Get(ctx, "/user", nil) == nil }
 
 // absent makes a 404 say what it means.
 func (h *Host) absent(err error, what string) error {

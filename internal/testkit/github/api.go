@@ -2,6 +2,7 @@ package github
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -96,6 +97,7 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, path string) {
 	if err != nil {
 		return // who asked is gone
 	}
+	r = r.WithContext(context.WithoutCancel(r.Context())) // what was asked for is done, even if whoever asked has been killed
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	in, err := op.asks(r.Context(), r, params)
 	if err != nil {

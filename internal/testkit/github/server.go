@@ -250,7 +250,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	repo := parts[0] + "/" + strings.TrimSuffix(parts[1], ".git")
 	switch {
-	case strings.HasSuffix(parts[1], ".git"):
+	case strings.HasSuffix(parts[1], ".git"), parts[2] == "info/refs", strings.HasPrefix(parts[2], "git-"):
+		r.URL.Path = "/" + repo + ".git/" + parts[2]
 		s.smart(w, r, repo, parts[2])
 	case s.isPrivate(repo):
 		http.NotFound(w, r) // these addresses know no token
@@ -297,7 +298,7 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, repo, rest str
 	if file, ok := strings.CutPrefix(rest, "releases/download/"); ok {
 		tag, name, _ := strings.Cut(file, "/")
 		if data, ok := s.file(repo, tag, name); ok {
-			send(w, data)
+			send(w, r, data)
 			return
 		}
 	}
@@ -327,10 +328,11 @@ func (s *Server) file(repo, tag, name string) ([]byte, bool) {
 	return nil, false
 }
 
-func send(w http.ResponseWriter, data []byte) {
+// send sends a file, or the part of it that is asked for.
+func send(w http.ResponseWriter, r *http.Request, data []byte) {
 	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
-	_, _ = w.Write(data)
+	w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(data)))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 }
 
 // archive packs a commit, in a folder of its own as GitHub does.
@@ -373,7 +375,7 @@ func (s *Server) stored(w http.ResponseWriter, r *http.Request) bool {
 	default:
 		id, _ := strconv.ParseInt(what, 10, 64)
 		if _, a := s.assetOf(id); a != nil {
-			send(w, a.data)
+			send(w, r, a.data)
 		}
 	}
 	return true
