@@ -19,10 +19,9 @@ type branch struct {
 	witnessed bool
 	worked    bool                    // the parent knows that it computes
 	stop      atomic.Pointer[stopped] // why it must end
-	mail      chan mail               // what it waits for
+	mail      chan mail               // what it waits for; closed when the parent is gone
 	gone      chan struct{}           // closed when the parent is
-	once      sync.Once
-	made      uint64 // groups so far
+	made      uint64                  // groups so far
 
 	mu     sync.Mutex
 	groups map[uint64]*group
@@ -46,7 +45,11 @@ func (b *branch) effects() runtime.Effects {
 	return b
 }
 
-func (b *branch) leave() { b.once.Do(func() { close(b.gone) }) }
+// leave is called by the one who sends mail, when there will be no more.
+func (b *branch) leave() {
+	close(b.mail)
+	close(b.gone)
+}
 
 func (b *branch) group(id uint64) *group {
 	b.mu.Lock()
@@ -104,12 +107,11 @@ func sizeOf(e runtime.Effect) int {
 }
 
 func (b *branch) wait() (mail, error) {
-	select {
-	case m := <-b.mail:
-		return m, nil
-	case <-b.gone:
+	m, ok := <-b.mail
+	if !ok {
 		return mail{}, errGone
 	}
+	return m, nil
 }
 
 // fits says whether a value has the shape that a call asks for.
@@ -199,7 +201,7 @@ func (w witness) Counted(name string, count func() (runtime.Payload, error)) {
 func (b *branch) Fork(spec runtime.ForkSpec, n int, body func(i int, fx runtime.Effects) (any, error)) runtime.Group {
 	b.made++
 	g := &group{
-		b: b, id: b.made, n: n, body: body, labels: spec.Label, streams: spec.Order == runtime.Indexed && !spec.Cancellable,
+		b: b, id: b.made, n: n, body: body, labels: spec.Label, streams: spec.Order == runtime.Indexed,
 		ends: make([]end, n), came: make(chan struct{}, 1),
 	}
 	b.mu.Lock()

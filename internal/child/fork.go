@@ -38,7 +38,7 @@ func (b *served) fork(r *reader) error {
 	if err := b.run.admitFork(&spec, n); err != nil {
 		return err
 	}
-	f := &forked{b: b, id: id, n: n, streams: spec.Order == runtime.Indexed && !spec.Cancellable, ends: make([]error, n)}
+	f := &forked{b: b, id: id, n: n, streams: spec.Order == runtime.Indexed, ends: make([]error, n)}
 	if labelled {
 		spec.Label = f.label
 	}
@@ -79,6 +79,7 @@ func (f *forked) branch(i int, fx runtime.Effects) (any, error) {
 	m.uint(b.id)
 	m.time(fx.Now())
 	_ = p.out.send(m) // that it is gone is heard
+	b.checkpoint()    // it waits for the child, and others may begin
 	_, err := b.serve()
 	f.ends[i] = err
 	return nil, err

@@ -79,8 +79,10 @@ func (a *agents) Call(context.Context, runtime.Call) (runtime.Answer, error) {
 	return runtime.Answer{Value: runtime.Null}, nil
 }
 
-func (a *agents) Info(name string) (runtime.AgentInfo, bool) { return runtime.AgentInfo{Name: name}, true }
-func (a *agents) Lookup(string) []runtime.AgentInfo          { return nil }
+func (a *agents) Info(name string) (runtime.AgentInfo, bool) {
+	return runtime.AgentInfo{Name: name}, true
+}
+func (a *agents) Lookup(string) []runtime.AgentInfo { return nil }
 
 // program compiles one file in a child.
 func program(t *testing.T, start func() (*child.Process, error), text string) *runtime.Program {
@@ -109,25 +111,27 @@ func TestALiarIsEnded(t *testing.T) {
 		return all
 	}
 	for name, says := range map[string]func(branch byte) []byte{
-		"a length and nothing":       func(byte) []byte { return []byte{0xff, 0xff, 0xff, 0xff} },
-		"an empty message":           func(byte) []byte { return []byte{0, 0, 0, 0} },
-		"no message there is":        func(b byte) []byte { return message(99, b) },
-		"a branch there is not":      func(byte) []byte { return message(effect, 200, 1, sleep, 0) },
-		"a program nobody gave":      func(byte) []byte { return message(compiled, 77, 0) },
-		"a number that is cut off":   func(byte) []byte { return message(effect, 0x80) },
-		"an effect there is not":     func(b byte) []byte { return message(effect, b, 99) },
-		"a sleep into the past":      func(b byte) []byte { return message(effect, b, sleep, 1) },
-		"an effect with a tail":      func(b byte) []byte { return message(effect, b, sleep, 0, 7) },
-		"an event of the engine's":   func(b byte) []byte { return message(effect, append([]byte{b, emit, 8}, "run.done\x00\x00"...)...) },
-		"data that is no JSON":       func(b byte) []byte { return message(effect, append([]byte{b, emit, 3}, "log\x01x\x01\x02{]"...)...) },
-		"two effects at once":        func(b byte) []byte { return many(2, message(effect, b, sleep, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0x3e)) },
-		"two ends":                   func(b byte) []byte { return many(2, message(ended, b, 0, 0)) },
-		"an end of no kind":          func(b byte) []byte { return message(ended, b, 9) },
-		"a result that is no JSON":   func(b byte) []byte { return message(ended, b, 0, 1, 2, '{', ']') },
-		"a fork with an order of 9":  func(b byte) []byte { return message(fork, b, 1, 0, 0, 0, 9, 0, 0, 0, 2) },
-		"a fork of a billion":        func(b byte) []byte { return message(fork, b, 1, 0, 0, 0, 0, 0, 0, 0, 0x80, 0xa8, 0xd6, 0xb9, 7) },
-		"one fork twice":             func(b byte) []byte { return many(2, message(fork, b, 1, 0, 0, 2, 0, 0, 0, 0, 2)) },
-		"an end before its fork's":   func(b byte) []byte { return append(message(fork, b, 1, 0, 0, 2, 0, 0, 0, 0, 2), message(ended, b, 0, 0)...) },
+		"a length and nothing":      func(byte) []byte { return []byte{0xff, 0xff, 0xff, 0xff} },
+		"an empty message":          func(byte) []byte { return []byte{0, 0, 0, 0} },
+		"no message there is":       func(b byte) []byte { return message(99, b) },
+		"a branch there is not":     func(byte) []byte { return message(effect, 200, 1, sleep, 0) },
+		"a program nobody gave":     func(byte) []byte { return message(compiled, 77, 0) },
+		"a number that is cut off":  func(byte) []byte { return message(effect, 0x80) },
+		"an effect there is not":    func(b byte) []byte { return message(effect, b, 99) },
+		"a sleep into the past":     func(b byte) []byte { return message(effect, b, sleep, 1) },
+		"an effect with a tail":     func(b byte) []byte { return message(effect, b, sleep, 0, 7) },
+		"an event of the engine's":  func(b byte) []byte { return message(effect, append([]byte{b, emit, 8}, "run.done\x00\x00"...)...) },
+		"data that is no JSON":      func(b byte) []byte { return message(effect, append([]byte{b, emit, 3}, "log\x01x\x01\x02{]"...)...) },
+		"two effects at once":       func(b byte) []byte { return many(2, message(effect, b, sleep, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0x3e)) },
+		"two ends":                  func(b byte) []byte { return many(2, message(ended, b, 0, 0)) },
+		"an end of no kind":         func(b byte) []byte { return message(ended, b, 9) },
+		"a result that is no JSON":  func(b byte) []byte { return message(ended, b, 0, 1, 2, '{', ']') },
+		"a fork with an order of 9": func(b byte) []byte { return message(fork, b, 1, 0, 0, 0, 9, 0, 0, 0, 2) },
+		"a fork of a billion":       func(b byte) []byte { return message(fork, b, 1, 0, 0, 0, 0, 0, 0, 0, 0x80, 0xa8, 0xd6, 0xb9, 7) },
+		"one fork twice":            func(b byte) []byte { return many(2, message(fork, b, 1, 0, 0, 2, 0, 0, 0, 0, 2)) },
+		"an end before its fork's": func(b byte) []byte {
+			return append(message(fork, b, 1, 0, 0, 2, 0, 0, 0, 0, 2), message(ended, b, 0, 0)...)
+		},
 		"the next of no fork":        func(b byte) []byte { return message(next, b, 5) },
 		"the end of no fork":         func(b byte) []byte { return message(cancel, b, 5, 0) },
 		"labels nobody asked for":    func(b byte) []byte { return message(labels, b, 1, 0, 0) },

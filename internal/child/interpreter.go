@@ -138,6 +138,7 @@ type process struct {
 	why      error // it ended, or must
 
 	watch watch
+	beat  heart
 }
 
 // maxHeld bounds the messages of one child that the parent is working on, in bytes.
@@ -149,6 +150,7 @@ func newProcess(os *Process) *process {
 		compiles: make(map[uint64]chan *reader), branches: make(map[uint64]*served), runs: make(map[*running]bool),
 		watch: watch{worked: os.Worked, patience: cmp.Or(os.Patience, patience)},
 	}
+	p.beat.do = p.lookAfter
 	go p.listen()
 	return p
 }
@@ -207,9 +209,16 @@ func (p *process) listen() {
 	runs := p.runs
 	p.runs = nil
 	p.mu.Unlock()
+	p.beat.stop()
 	for r := range runs {
 		r.abandon(p.why)
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range p.branches {
+		close(b.in)
+	}
+	p.branches = nil
 }
 
 func (p *process) hear(from io.Reader) error {
@@ -273,15 +282,30 @@ func (p *process) dispatch(r *reader, size int) error {
 	switch kind {
 	case effect, next, fits, ended:
 		b.silent.Store(true)
+		p.beat.unexpect()
 	case fork, cancel, counted, alive:
 	default:
 		return broken("there is no message %d", kind)
 	}
-	select {
-	case b.in <- said{kind, r, size}:
-		return nil
-	case <-b.over: // it is being torn down
-		return nil
+	b.in <- said{kind, r, size}
+	return nil
+}
+
+// lookAfter lets the branches that compute observe that they must stop, and looks for a child that is silent.
+func (p *process) lookAfter() {
+	if err := p.watch.late(); err != nil {
+		p.fail(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range p.branches {
+		if b.silent.Load() {
+			continue
+		}
+		select {
+		case b.in <- said{kind: beat}:
+		default: // it has something to do
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ const (
 	labels                   // branch, group, the labels
 	fits                     // branch, whether the value does
 	alive                    // branch: it works
+	beat                     // is never sent: the parent looks after a branch that computes
 )
 
 // How something ended.

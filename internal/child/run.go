@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -115,11 +114,10 @@ type served struct {
 	run    *running
 	id     uint64
 	fx     runtime.Effects
-	in     chan said
-	over   chan struct{} // closed when nobody reads in any more
-	silent atomic.Bool   // it is not the child's turn
-	told   bool          // that it must stop
-	lost   bool          // the child has ended
+	in     chan said   // closed when the child has ended
+	silent atomic.Bool // it is not the child's turn
+	told   bool        // that it must stop
+	lost   bool        // the child has ended
 
 	mu     sync.Mutex
 	groups map[uint64]*forked
@@ -133,12 +131,17 @@ type said struct {
 }
 
 func (p *process) enter(r *running, fx runtime.Effects) *served {
-	b := &served{p: p, run: r, fx: fx, in: make(chan said, 8), over: make(chan struct{}), groups: make(map[uint64]*forked)}
+	b := &served{p: p, run: r, fx: fx, in: make(chan said, 8), groups: make(map[uint64]*forked)}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.last++
 	b.id = p.last
-	p.branches[b.id] = b
+	if p.branches == nil {
+		close(b.in)
+	} else {
+		p.branches[b.id] = b
+	}
+	p.mu.Unlock()
+	p.beat.expect()
 	return b
 }
 
@@ -146,7 +149,9 @@ func (p *process) leave(b *served) {
 	p.mu.Lock()
 	delete(p.branches, b.id)
 	p.mu.Unlock()
-	close(b.over)
+	if !b.silent.Load() {
+		p.beat.unexpect()
+	}
 }
 
 // serve does what the branch asks for until it ends. Errors are those of runtime.Program.Run.
@@ -188,37 +193,15 @@ func (b *served) whole(r *reader) error {
 	return err
 }
 
-// Beats: how often the parent looks after a branch that computes.
-const (
-	quickBeat = 20 * time.Millisecond
-	slowBeat  = 500 * time.Millisecond
-)
-
 // receive waits for what the branch says next. ok is false when the child has ended.
 func (b *served) receive() (m said, ok bool) {
-	select {
-	case m := <-b.in:
-		return m, true
-	default:
-	}
-	beat := quickBeat
-	t := time.NewTimer(beat)
-	defer t.Stop()
-	for {
-		select {
-		case m := <-b.in:
+	for m := range b.in {
+		if m.kind != beat {
 			return m, true
-		case <-b.p.done:
-			return said{}, false
-		case <-t.C:
-			b.checkpoint()
-			if err := b.p.watch.late(); err != nil {
-				b.p.fail(err)
-			}
-			beat = min(2*beat, slowBeat)
-			t.Reset(beat)
 		}
+		b.checkpoint()
 	}
+	return said{}, false
 }
 
 // checkpoint is that of the branch, which computes: the child goes on and is told when it must stop.
@@ -282,6 +265,7 @@ func (b *served) perform(r *reader) error {
 // reply says something after which it is the child's turn.
 func (b *served) reply(m *writer) error {
 	b.silent.Store(false)
+	b.p.beat.expect()
 	_ = b.p.out.send(m) // that it is gone is heard
 	return nil
 }

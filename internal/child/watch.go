@@ -16,6 +16,64 @@ const (
 	silence  = 2 * time.Minute  // of the clock
 )
 
+// Beats: how often the parent looks after the branches that compute, and whoever waits for something else.
+const (
+	quickBeat = 50 * time.Millisecond
+	slowBeat  = 500 * time.Millisecond
+)
+
+// heart beats while something is expected from the child.
+type heart struct {
+	do       func()
+	expected atomic.Int64
+
+	mu      sync.Mutex
+	timer   *time.Timer
+	beats   bool
+	stopped bool
+}
+
+func (h *heart) expect() {
+	if h.expected.Add(1) == 1 {
+		h.start()
+	}
+}
+
+func (h *heart) unexpect() { h.expected.Add(-1) }
+
+func (h *heart) start() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.beats || h.stopped {
+		return
+	}
+	h.beats = true
+	if h.timer == nil {
+		h.timer = time.AfterFunc(quickBeat, h.turn)
+	} else {
+		h.timer.Reset(quickBeat)
+	}
+}
+
+func (h *heart) turn() {
+	h.mu.Lock()
+	h.beats = false
+	h.mu.Unlock()
+	if h.expected.Load() > 0 {
+		h.do()
+		h.start()
+	}
+}
+
+func (h *heart) stop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stopped = true
+	if h.timer != nil {
+		h.timer.Stop()
+	}
+}
+
 // watch is the watchdog of a child.
 type watch struct {
 	worked   func() time.Duration

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	goruntime "runtime"
 	"sync"
 	"time"
 )
@@ -83,6 +84,9 @@ func (s *sender) send(m *writer) error {
 		return nil
 	}
 	s.writing = true
+	s.mu.Unlock()
+	goruntime.Gosched() // who is about to send, too, does so now
+	s.mu.Lock()
 	for len(s.buf) > 0 && s.err == nil {
 		out := s.buf
 		s.buf = s.spare[:0]

@@ -79,6 +79,9 @@ func TestExamplesInAChild(t *testing.T) {
 func TestAHostThatDiesBesideAChild(t *testing.T) {
 	t.Parallel()
 	for _, c := range enginetest.Cases(t) {
+		if c.Name == "signals-branches" {
+			continue // branches start side by side here: where signals are there before, any of them may take the first
+		}
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			all := deaths(t, c, c.Load(t))

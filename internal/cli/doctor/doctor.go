@@ -22,6 +22,7 @@ import (
 	"github.com/parallax-run/parallax/internal/cli/screen"
 	"github.com/parallax-run/parallax/internal/manifest"
 	"github.com/parallax-run/parallax/plugins/host"
+	"github.com/parallax-run/parallax/plugins/host/interpreter"
 	"github.com/parallax-run/parallax/plugins/host/sandbox"
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -74,6 +75,9 @@ const (
 // Run looks at everything and prints what it found.
 func (o *Options) Run(ctx context.Context) error {
 	found := append(o.machine(), o.sandbox(ctx))
+	if o.App.Apart != nil {
+		found = append(found, o.apart())
+	}
 	m, err := project.Manifest(o.App, "", "")
 	found = append(found, o.manifest(m, err))
 	if err == nil {
@@ -159,6 +163,23 @@ func (o *Options) sandbox(ctx context.Context) finding {
 		f.State = note
 		f.Hint = "agents whose permissions ask for more than this level do not start here; docs/guides/permissions.md says what each level stops"
 		f.Detail += ", not more:\n" + strings.Join(m.Lacks, "\n")
+	}
+	return f
+}
+
+// apart says how firmly patterns from elsewhere are held: it starts the process that interprets them.
+func (o *Options) apart() finding {
+	f := finding{What: "patterns from elsewhere", State: fine}
+	s := interpreter.Starter{Command: []string{o.App.Self, interpreter.Word}, Shim: []string{o.App.Self, "__shim"}}
+	level, lacks, err := s.Level()
+	switch {
+	case err != nil:
+		f.State, f.Detail, f.Hint = wrong, err.Error(), "patterns of packages do not run here"
+	case level < sandbox.Standard:
+		f.State, f.Detail = note, "in a process of their own, level "+level.String()+", not more:\n"+strings.Join(lacks, "\n")
+		f.Hint = "a pattern that gets around the language's own limits is not held by this machine"
+	default:
+		f.Detail = "in a process of their own, level " + level.String() + ", no files, no network, no programs"
 	}
 	return f
 }

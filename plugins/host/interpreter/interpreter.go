@@ -118,7 +118,7 @@ func (s *Starter) start(level sandbox.Level) (*child.Process, error) {
 	}
 	box, err := sandbox.New(sandbox.Spec{
 		Policy: &sandbox.Policy{Memory: s.memory()}, Level: level, Argv: s.Command, Bare: true, CPU: s.cpu(),
-		Env:     []string{Asked + "=" + level.String(), "GOTRACEBACK=none", fmt.Sprintf("GOMEMLIMIT=%d", s.memory()/10*8)},
+		Env:     []string{Asked + "=" + level.String(), "GOTRACEBACK=none", "GOGC=400", fmt.Sprintf("GOMEMLIMIT=%d", s.memory()/10*8)},
 		Scratch: "/", Root: root, Shim: s.Shim,
 	})
 	if err != nil {
