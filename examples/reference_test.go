@@ -18,7 +18,7 @@ func TestEverySettingOnThePageAboutTheManifestIsAccepted(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "parallax.toml", blocksOf(t, "parallax-toml.md", "toml"))
 	write(t, dir, "all.star", `def main():
-    return [a.name for a in [agent("ada"), agent("vet"), agent("juror"), agent("critic"), agent("pricing"), agent("editor")]]
+    return [a.name for a in [agent("ada"), agent("vet"), agent("juror"), agent("critic"), agent("pricing"), agent("editor"), agent("coder"), agent("asks-first")]]
 `)
 	out := shown(t, dir, "run", "--quiet", "all.star")
 	require.Contains(t, out, `"pricing"`)
