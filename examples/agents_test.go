@@ -44,11 +44,17 @@ func begin(t *testing.T, lang string) begun {
 // run runs parallax in the agent's folder. "python3" is the one that has what is needed.
 func (a begun) run(t *testing.T, args ...string) ended {
 	t.Helper()
+	return a.runWith(t, nil, args...)
+}
+
+// runWith is run with further environment variables.
+func (a begun) runWith(t *testing.T, env []string, args ...string) ended {
+	t.Helper()
 	path := os.Getenv("PATH")
 	if dir := filepath.Dir(a.command[0]); filepath.IsAbs(dir) {
 		path = dir + string(filepath.ListSeparator) + path
 	}
-	return parallaxWith(t, a.dir, []string{"PATH=" + path}, args...)
+	return parallaxWith(t, a.dir, append(env, "PATH="+path), args...)
 }
 
 func TestAgentsBegunInEachLanguageWork(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -65,11 +64,11 @@ func (c *Catalogue) Version(r Ref) (index.Version, bool) {
 	return p.Find(r.bare())
 }
 
-// nameForm is OWNER/NAME, and maybe a version.
-var nameForm = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_][A-Za-z0-9._-]*)(@.*)?$`)
-
-// IsName says whether somebody who wrote s may mean a package of an index: OWNER/NAME.
-func IsName(s string) bool { return nameForm.MatchString(s) && !strings.HasSuffix(s, ".star") }
+// IsName says whether somebody who wrote s may mean a package of an index: OWNER/NAME, and maybe a version.
+func IsName(s string) bool {
+	name, _, _ := strings.Cut(s, "@")
+	return index.ValidName(strings.ToLower(name)) && !strings.HasSuffix(s, ".star")
+}
 
 // Named reads what a person calls a package: its source, or the name that it has in an index.
 func (m *Market) Named(ctx context.Context, s string) (Ref, error) {

@@ -160,6 +160,7 @@ type request struct {
 	auth   string // the header Authorization, or ""
 	max    int64  // bytes
 	method string // "" is GET
+	once   bool   // one attempt is enough: there is something to fall back on
 	etag   string // of what is known already, or ""
 
 	head func(http.Header) // is told the header of the answer; or nil
@@ -190,6 +191,9 @@ func (c *Client) get(ctx context.Context, r request, sink func(io.Reader) error)
 	}
 	var err error
 	attempts := c.attempts()
+	if r.once {
+		attempts = 1
+	}
 	for attempt, came := 0, int64(0); ; attempt++ {
 		var pause time.Duration
 		pause, err = c.attempt(ctx, r, sink)

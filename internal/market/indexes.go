@@ -146,7 +146,7 @@ func (x *Indexes) fetch(ctx context.Context, at IndexAt, old *index.Document, wa
 	now := kept{URL: at.URL, Fetched: x.now().UTC()}
 	r.head = func(h http.Header) { now.ETag = h.Get("ETag") }
 	if old != nil {
-		r.etag = was.ETag
+		r.etag, r.once = was.ETag, true
 	}
 	text, err := x.Client.text(ctx, r)
 	if errors.Is(err, errUnchanged) {

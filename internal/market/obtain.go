@@ -192,14 +192,12 @@ func (o *obtaining) listed(ctx context.Context) error {
 
 // promised compares what came with what the index says of it.
 func (o *obtaining) promised(r Receipt) error {
-	want, got := "", r.Hash
-	switch {
-	case o.entry == nil:
+	if o.entry == nil {
 		return nil
-	case r.Kind == manifest.KindAgent:
+	}
+	want, got := o.entry.H1, r.Hash
+	if r.Kind == manifest.KindAgent {
 		want, got = o.entry.Hashes[o.Platform], r.Asset
-	default:
-		want = o.entry.H1
 	}
 	if want != "" && want != got {
 		return wrongf(BadSum, "do not use it; ask its author why its files changed", "the files of %s are not those that the index says: their hash is %s and was %s", o.ref, got, want)

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"os"
 
 	"github.com/parallax-run/parallax/plugins/agent/agentpb"
 )
@@ -54,6 +55,9 @@ func (p *Process) How() string {
 
 // CloseStdin does what happens when a host dies.
 func (p *Process) CloseStdin() error { return p.inst.runner.stdin.Close() }
+
+// Interrupt does what happens when somebody types Ctrl-C at the host.
+func (p *Process) Interrupt() error { return p.inst.runner.cmd.Process.Signal(os.Interrupt) }
 
 // Shutdown asks the process to end, as a host does first.
 func (p *Process) Shutdown(ctx context.Context) error { return p.inst.shutdown(ctx) }

@@ -192,7 +192,7 @@ func (i *instance) failed(err error) *StartError {
 	if i.runner != nil && i.runner.refused != nil {
 		e.Cause = i.runner.refused
 		e.Problem, e.Hint = i.scrub.clean(i.runner.refused.Error()), "parallax doctor says what this machine gives"
-		if i.runner.cmd.Process != nil && i.runner.byItself() {
+		if i.wordless() {
 			e.Problem, e.Stderr = fmt.Sprintf("%s (%s)", e.Problem, i.runner.state), i.lastWords()
 		}
 		return e
@@ -216,6 +216,12 @@ func (i *instance) failed(err error) *StartError {
 		e.Problem = i.scrub.clean("could not be connected to: " + err.Error())
 	}
 	return e
+}
+
+// wordless says whether the process ended by itself before the sandbox was closed, and did not say why.
+func (i *instance) wordless() bool {
+	step, ok := errors.AsType[*sandbox.StepError](i.runner.refused)
+	return ok && step.Step == "shim" && i.runner.cmd.Process != nil && i.runner.byItself()
 }
 
 // crashed says whether a failure comes from the end of the process, which may show a moment later than the failure.

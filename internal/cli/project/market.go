@@ -112,14 +112,14 @@ func indexes(app *cli.App, cache *market.Cache, settings *manifest.Settings) (*m
 func notes(app *cli.App, cache *market.Cache) func(market.Ref) []market.Note {
 	find := sync.OnceValue(func() *market.Indexes {
 		settings, err := Settings(app)
-		if err != nil {
-			return nil
+		if err == nil {
+			var x *market.Indexes
+			if x, err = indexes(app, cache, settings); err == nil {
+				return x
+			}
 		}
-		x, err := indexes(app, cache, settings)
-		if err != nil {
-			return nil
-		}
-		return x
+		fmt.Fprintf(app.Err, "what became of packages since they were published is not known: %v\n", err)
+		return nil
 	})
 	return func(r market.Ref) []market.Note { return find().Notes(r) }
 }

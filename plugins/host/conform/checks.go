@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,7 +51,12 @@ func checks() []check {
 		{"large-input", "take input of 1 MiB as a blob, and remove it; inline where it is served elsewhere", largeInput, false},
 		{"concurrent", "carry out calls at the same time", concurrent, false},
 		{"sessions", "hold 100 sessions", manySessions, false},
+		{"wrong-input", "refuse input that does not fit the schema of its skill as INVALID_ARGUMENT", wrongInput, false},
+		{"errors", "say what went wrong in an AgentError, as a detail of the status", detailed, false},
+		{"bad-blob", "refuse a blob that is not what its sha256 says, or leads out of the blob directory", badBlobs, false},
+		{"answer", "refuse an answer that nobody waits for as NOT_FOUND", strayAnswer, false},
 		{"cancel", "stop a call that is cancelled, and live on", cancels, false},
+		{"interrupt", "go on when it is interrupted: Ctrl-C is for the host", interrupted, false},
 		{"stdout", "print nothing on stdout after the handshake", quiet, false},
 		{"shutdown", "end within 2 s after GRPCController.Shutdown", shutsDown, true},
 		{"orphan", "end within 2 s after stdin is closed when PARALLAX_STDIN_WATCH=1", orphan, true},
@@ -224,6 +230,99 @@ func largeInput(ctx context.Context, s *subject) error {
 			return errors.New("it did not remove the blob")
 		}
 		return nil
+	})
+}
+
+// wrongInput leaves out what a skill requires, or gives it in another type.
+func wrongInput(ctx context.Context, s *subject) error {
+	skills := s.proc.Offer().GetSkills()
+	var schema jsonschema.Schema
+	if len(skills) == 0 || len(skills[0].GetInputSchema()) == 0 || json.Unmarshal(skills[0].GetInputSchema(), &schema) != nil || len(schema.Required) == 0 {
+		return errSkip("its input may be anything")
+	}
+	return s.session(ctx, func(id string) error {
+		req := s.request(id, jsonValue("{}"))
+		req.Skill = skills[0].GetName()
+		_, err := s.run(ctx, req)
+		return expect(err, codes.InvalidArgument)
+	})
+}
+
+// detailed looks at a failure of Open and at one of Run.
+func detailed(ctx context.Context, s *subject) error {
+	failures := map[string]error{"a configuration that is not JSON": s.openAs(ctx, "bad", []byte(`{"a":`))}
+	_, failures["a call in no session"] = s.call(ctx, "never-opened", s.input())
+	var errs []error
+	for what, err := range failures {
+		has := slices.ContainsFunc(status.Convert(err).Details(), func(d any) bool {
+			_, ok := d.(*agentpb.AgentError)
+			return ok
+		})
+		if err != nil && !has {
+			errs = append(errs, fmt.Errorf("its answer to %s has no AgentError: %s", what, describe(err)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// badBlobs hands over a blob with another checksum, and one that is a file of somebody else.
+func badBlobs(ctx context.Context, s *subject) error {
+	text := []byte(`{"text":"x"}`)
+	sum := sha256.Sum256(text)
+	blob := func(path, sum string) *agentpb.Value {
+		return &agentpb.Value{Kind: &agentpb.Value_Blob{Blob: &agentpb.Blob{Sha256: sum, Size: uint64(len(text)), MediaType: "application/json", Path: path}}}
+	}
+	if err := os.WriteFile(filepath.Join(s.proc.BlobDir(), "conform-spoiled"), text, 0o600); err != nil {
+		return err
+	}
+	beside, err := os.CreateTemp(filepath.Dir(s.proc.BlobDir()), "conform-beside-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(beside.Name()) }()
+	if _, err := beside.Write(text); err != nil {
+		return err
+	}
+	if err := beside.Close(); err != nil {
+		return err
+	}
+	return s.session(ctx, func(id string) error {
+		if _, err := s.call(ctx, id, blob("conform-spoiled", strings.Repeat("0", 64))); status.Code(err) != codes.InvalidArgument {
+			return fmt.Errorf("a blob with another sha256 ended with %s, not INVALID_ARGUMENT", describe(err))
+		}
+		_, err := s.call(ctx, id, blob("../"+filepath.Base(beside.Name()), hex.EncodeToString(sum[:])))
+		if _, gone := os.Stat(beside.Name()); gone != nil {
+			return errors.New("it removed a file outside of the blob directory")
+		}
+		if status.Code(err) != codes.InvalidArgument {
+			return fmt.Errorf("a blob that is outside of the blob directory ended with %s, not INVALID_ARGUMENT", describe(err))
+		}
+		return s.proc.Ping(ctx)
+	})
+}
+
+func strayAnswer(ctx context.Context, s *subject) error {
+	return s.session(ctx, func(id string) error {
+		_, err := s.proc.RPC().Answer(ctx, &agentpb.AnswerRequest{SessionId: id, CallId: "call-none", QuestionId: "1", Json: []byte(`"yes"`)})
+		return expect(err, codes.NotFound)
+	})
+}
+
+// interrupted sends what the terminal sends to all of its processes when somebody types Ctrl-C.
+func interrupted(ctx context.Context, s *subject) error {
+	if err := s.proc.Interrupt(); err != nil {
+		return errSkip("it cannot be interrupted here: " + err.Error())
+	}
+	t := time.NewTimer(workTime)
+	defer t.Stop()
+	select {
+	case <-s.proc.Exited():
+		return errors.New("it ended")
+	case <-t.C:
+	}
+	return s.session(ctx, func(id string) error {
+		_, err := s.call(ctx, id, s.input())
+		return fitting(err)
 	})
 }
 

@@ -96,7 +96,7 @@ func (s *subject) checks() []check {
 	}
 	all[0] = check{"connect", "let this host in", func(context.Context, *subject) error { return nil }, false}
 	for i := range all {
-		if c := &all[i]; slices.Contains([]string{"stdout", "shutdown", "orphan"}, c.name) {
+		if c := &all[i]; slices.Contains([]string{"bad-blob", "interrupt", "stdout", "shutdown", "orphan"}, c.name) {
 			c.ends, c.run = false, func(context.Context, *subject) error { return errSkip("it is served elsewhere") }
 		}
 	}

@@ -112,7 +112,7 @@ func realStdout() *os.File {
 func (careless) Describe(context.Context, *agentpb.DescribeRequest) (*agentpb.DescribeResponse, error) {
 	return &agentpb.DescribeResponse{
 		Name: "careless", ConfigSchema: []byte(`{"type":"object","additionalProperties":false}`),
-		Skills: []*agentpb.Skill{{InputSchema: []byte(`{"properties":5}`)}},
+		Skills: []*agentpb.Skill{{InputSchema: []byte(`{"required":["text"]}`), OutputSchema: []byte(`{"properties":5}`)}},
 	}, nil
 }
 
@@ -157,7 +157,7 @@ func TestAgentsOfTheSDKConform(t *testing.T) {
 		require.True(t, r.OK())
 		require.Equal(t, what, r.Name)
 		require.Equal(t, "0.1.0", r.Version)
-		require.Len(t, r.Checks, 18)
+		require.Len(t, r.Checks, 23)
 	}
 }
 
@@ -167,7 +167,7 @@ func TestCarelessAgentFails(t *testing.T) {
 	require.False(t, r.OK())
 	for name, why := range map[string]string{
 		"describe":        "it has no version",
-		"schemas":         "input_schema of",
+		"schemas":         "output_schema of",
 		"health":          "unknown service grpc.health.v1.Health",
 		"open":            "not NOT_FOUND",
 		"bad-config":      "it ended with success, not InvalidArgument",
@@ -176,6 +176,11 @@ func TestCarelessAgentFails(t *testing.T) {
 		"run":             "it ended with Unknown (oops)",
 		"large-input":     "it ended with Unknown (oops)",
 		"concurrent":      "it ended with Unknown (oops)",
+		"wrong-input":     "it ended with Unknown (oops), not InvalidArgument",
+		"errors":          "has no AgentError",
+		"bad-blob":        "a blob with another sha256 ended with Unknown (oops), not INVALID_ARGUMENT",
+		"answer":          "not NotFound",
+		"interrupt":       "it ended",
 		"stdout":          `it printed "listening\n"`,
 		"shutdown":        "it has no service plugin.GRPCController",
 		"orphan":          "it still runs after 2s",
@@ -235,7 +240,7 @@ func TestAnAgentThatIsServedElsewhereConforms(t *testing.T) {
 		r := conform.Run(t.Context(), conform.Options{Remote: json.RawMessage(`{"url":"` + listening(t, what) + `"}`)})
 		for _, c := range r.Checks {
 			require.True(t, c.OK, "%s: %s", c.Name, c.Why)
-			require.Equal(t, slices.Contains([]string{"stdout", "shutdown", "orphan"}, c.Name) || c.Name == "unknown-setting" && c.Skipped, c.Skipped, c.Name)
+			require.Equal(t, slices.Contains([]string{"bad-blob", "interrupt", "stdout", "shutdown", "orphan"}, c.Name) || slices.Contains([]string{"unknown-setting", "wrong-input"}, c.Name) && c.Skipped, c.Skipped, c.Name)
 		}
 		require.Greater(t, len(r.Checks), 10)
 	}

@@ -383,7 +383,7 @@ class _Service:
         threading.Thread(target=self._work, args=[call], daemon=True).start()
         failure = yield from self._events(call)
         if failure is not None:
-            _fail(context, failure)
+            _fail(context, Cancelled() if call.cancelled.is_set() else failure)
 
     def _work(self, call):
         """Lets the agent answer, and ends the call's events with a result or an exception."""
@@ -467,12 +467,16 @@ def _json(value, allow_none=False):
 def _parse(text, what):
     """Reads a JSON object."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as err:
         raise bad_input(f"the {what} is no JSON: {err}") from err
     if not isinstance(value, dict):
         raise bad_input(f"the {what} is no JSON object")
     return value
+
+
+def _no_number(word):
+    raise ValueError(f"{word} is no number in JSON")
 
 
 def _unpack(session, value):
