@@ -125,7 +125,7 @@ func interpreterOf(t *testing.T, parent int) (pid int) {
 	require.Eventually(t, func() bool {
 		for _, task := range glob(t, fmt.Sprintf("/proc/%d/task/*/children", parent)) {
 			text, _ := os.ReadFile(task)
-			for _, word := range strings.Fields(string(text)) {
+			for word := range strings.FieldsSeq(string(text)) {
 				line, _ := os.ReadFile("/proc/" + word + "/cmdline")
 				if strings.Contains(string(line), interpreter.Word) {
 					_, err := fmt.Sscan(word, &pid)

@@ -321,7 +321,7 @@ func (g *group) read(r *reader) (int, any, error, bool) {
 		g.b.mu.Unlock()
 		return 0, nil, nil, false
 	}
-	i := r.int(0, g.n-1)
+	i := r.int(g.n - 1)
 	g.given++
 	var e end
 	switch kind {
@@ -362,7 +362,7 @@ func (g *group) Cancel(cause error) {
 
 // label tells the parent what people call some of the branches.
 func (g *group) label(r *reader) {
-	from, n := r.int(0, g.n), r.int(0, maxLabels)
+	from, n := r.int(g.n), r.int(maxLabels)
 	if r.end() != nil {
 		return
 	}

@@ -93,7 +93,7 @@ func (r *reader) described() *runtime.Away {
 	a.Meta.Description = r.text(maxText)
 	a.Meta.Agents = r.texts(maxList, maxName)
 	const most = 1<<63 - 1
-	a.Meta.Budget = runtime.BudgetLimits{Tokens: int64(r.int(0, most)), CostMicroUSD: int64(r.int(0, most)), Calls: int64(r.int(0, most)), Seconds: r.float()}
+	a.Meta.Budget = runtime.BudgetLimits{Tokens: int64(r.int(most)), CostMicroUSD: int64(r.int(most)), Calls: int64(r.int(most)), Seconds: r.float()}
 	for range r.count(maxList) {
 		a.Asks = append(a.Asks, runtime.Mention{Name: r.text(maxName), Pos: r.position()})
 	}
@@ -121,7 +121,7 @@ func (w *writer) position(p syntax.Position) {
 
 func (r *reader) position() syntax.Position {
 	name := r.text(maxName)
-	return syntax.MakePosition(&name, int32(r.int(0, 1<<31-1)), int32(r.int(0, 1<<31-1)))
+	return syntax.MakePosition(&name, int32(r.int(1<<31-1)), int32(r.int(1<<31-1)))
 }
 
 func (w *writer) findings(list []runtime.Finding) {

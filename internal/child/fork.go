@@ -30,8 +30,8 @@ const bytesPerBranch = 256
 // fork starts a fork. The engine has the child start each branch when it is its turn.
 func (b *served) fork(r *reader) error {
 	id := r.uint()
-	spec := runtime.ForkSpec{Name: r.text(maxName), Pos: r.text(maxName), Limit: r.int(0, 1<<31-1), Order: runtime.Order(r.byte()), Timeout: r.duration(), Cancellable: r.flag()}
-	labelled, n := r.flag(), r.int(0, 1<<31-1)
+	spec := runtime.ForkSpec{Name: r.text(maxName), Pos: r.text(maxName), Limit: r.int(1<<31 - 1), Order: runtime.Order(r.byte()), Timeout: r.duration(), Cancellable: r.flag()}
+	labelled, n := r.flag(), r.int(1<<31-1)
 	if r.end() != nil || spec.Order > runtime.Settled || b.groups[id] != nil {
 		return broken("a fork cannot be read")
 	}
@@ -204,7 +204,7 @@ func (b *served) labelled(r *reader) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f := b.groups[r.uint()]
-	if f == nil || f.asked == nil || r.int(0, f.n) != f.askedOf {
+	if f == nil || f.asked == nil || r.int(f.n) != f.askedOf {
 		return broken("nobody asked for labels")
 	}
 	lot := r.texts(maxLabels, maxLabel)

@@ -108,7 +108,7 @@ func (r *reader) trace() []runtime.Frame {
 func (r *reader) script() (*runtime.Error, byte) {
 	e := &runtime.Error{
 		Code: runtime.Code(r.text(maxName)), Message: r.text(maxText), Hint: r.text(maxName), Agent: r.text(maxName),
-		Attempts: r.int(0, 1<<30), Retryable: r.flag(), Details: r.payload(), Trace: r.trace(),
+		Attempts: r.int(1 << 30), Retryable: r.flag(), Details: r.payload(), Trace: r.trace(),
 	}
 	cause := r.byte()
 	if cause == deadline {
@@ -253,7 +253,7 @@ func readEffect(r *reader, fits func(runtime.Payload) bool) runtime.Effect {
 	case agentCall:
 		return r.agentCall(fits)
 	case agentLookup:
-		return runtime.AgentLookup{Capability: r.text(maxFrame), Count: r.int(0, 1<<31-1), Min: r.int(0, 1<<31-1)}
+		return runtime.AgentLookup{Capability: r.text(maxFrame), Count: r.int(1<<31 - 1), Min: r.int(1<<31 - 1)}
 	case sleep:
 		return runtime.Sleep{For: r.duration()}
 	case waitSignal:
@@ -284,7 +284,7 @@ func (r *reader) agentCall(fits func(runtime.Payload) bool) runtime.Effect {
 		Agent: r.text(maxFrame), Task: r.text(maxFrame), Input: canonical(r), Messages: canonical(r), Returns: canonical(r),
 		Feedback: r.text(maxFrame), Timeout: r.duration(),
 	}
-	e.Retry = runtime.RetryPolicy{Attempts: r.int(0, 1_000), Backoff: r.duration(), Factor: r.float(), Max: r.duration()}
+	e.Retry = runtime.RetryPolicy{Attempts: r.int(1_000), Backoff: r.duration(), Factor: r.float(), Max: r.duration()}
 	for range r.count(100) {
 		e.Retry.On = append(e.Retry.On, runtime.Code(r.text(maxName)))
 	}

@@ -216,7 +216,7 @@ func (s *server) leave(b *branch) {
 // start runs a branch of a fork of b.
 func (s *server) start(b *branch, r *reader) error {
 	g := b.group(r.uint())
-	i, id, now := r.int(0, 1<<40), r.uint(), r.time()
+	i, id, now := r.int(1<<40), r.uint(), r.time()
 	if err := r.end(); err != nil || g == nil || i >= g.n {
 		return fmt.Errorf("%w: a branch cannot start", errGarbled)
 	}

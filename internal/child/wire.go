@@ -195,12 +195,12 @@ func (r *reader) varint() int64 {
 	return v
 }
 
-// int is a number from least to most.
-func (r *reader) int(least, most int) int {
+// int is a number from 0 to most.
+func (r *reader) int(most int) int {
 	v := r.varint()
-	if v < int64(least) || v > int64(most) {
+	if v < 0 || v > int64(most) {
 		r.bad()
-		return least
+		return 0
 	}
 	return int(v)
 }

@@ -154,7 +154,7 @@ type running struct {
 }
 
 func (r *running) start() (err error) {
-	r.cmd = exec.Command("") //nolint:noctx // it ends with its host, or when it is told to
+	r.cmd = exec.Command("") // it ends with its host, or when it is told to
 	r.cmd.Env = []string{}
 	r.cmd.Stderr = &r.last
 	ended(r.cmd)
