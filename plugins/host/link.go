@@ -238,7 +238,7 @@ func explainLink(err error) (why, hint string, wait bool) {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nobody listens there", "start the agent there, with PARALLAX_LISTEN", true
 	}
-	switch st := status.Convert(err); status.Code(err) {
+	switch st := status.Convert(err); status.Code(err) { //nolint:exhaustive // the others say nothing about the way to it
 	case codes.Unauthenticated, codes.PermissionDenied:
 		return "it refuses the token: " + st.Message(), "set token_env to the variable with the token that it wants", false
 	case codes.Unimplemented:

@@ -226,7 +226,7 @@ func TestCallsToRemoteAgentsEnd(t *testing.T) {
 
 func codeOf(t *testing.T, err error) runtime.Code {
 	t.Helper()
-	e, ok := err.(*runtime.Error) //nolint:errorlint // the host promises no other
+	e, ok := err.(*runtime.Error)
 	require.True(t, ok, "%v", err)
 	return e.Code
 }
@@ -238,12 +238,12 @@ func TestALostRemoteAgentIsConnectedToAgain(t *testing.T) {
 	h := remoteHost(t, settings{"url": "grpc://" + s.address})
 	_, err := call(t, h, ask("exit"))
 	require.ErrorContains(t, err, "was lost in mid-call: its connection to grpc://"+s.address+" broke")
-	e := err.(*runtime.Error) //nolint:errorlint // the host promises no other
+	e := err.(*runtime.Error)
 	require.Equal(t, runtime.Unavailable, e.Code)
 	require.True(t, e.Retryable)
 	_, err = call(t, h, ask("say nobody"))
 	require.ErrorContains(t, err, "nobody listens there")
-	require.True(t, err.(*runtime.Error).Retryable) //nolint:errorlint // the host promises no other
+	require.True(t, err.(*runtime.Error).Retryable)
 	serve(t, "PARALLAX_LISTEN="+s.address)
 	a, err := call(t, h, ask("say back"))
 	require.NoError(t, err)

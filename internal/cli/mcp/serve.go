@@ -30,7 +30,7 @@ func (s *service) serveStreams(ctx context.Context, server *mcp.Server) error {
 	case err = <-gone:
 	case <-ctx.Done():
 		_ = session.Close()
-		_ = <-gone // it was told to end
+		_ = <-gone //nolint:staticcheck // it was told to end
 		return nil
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -118,7 +118,7 @@ func (s *service) serveHTTP(ctx context.Context, server *mcp.Server, address str
 	if web.Shutdown(last) != nil {
 		_ = web.Close()
 	}
-	_ = <-done // it was told to end
+	_ = <-done //nolint:staticcheck // it was told to end
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -95,9 +96,7 @@ func (l language) files(name, owner string) (map[string][]byte, error) {
 			return nil, fmt.Errorf("the template: %w", err)
 		}
 	}
-	for name, text := range l.brings {
-		files[name] = text
-	}
+	maps.Copy(files, l.brings)
 	return files, nil
 }
 

@@ -45,7 +45,7 @@ directory, it is the one whose parallax.toml has a table [agent]. One that is se
 Flags of parallax stand before BINARY or URL. A check that fails ends with exit code 1.`,
 		Example: "  parallax plugin test\n  parallax plugin test ./bin/words\n  parallax plugin test --config '{\"model\": \"m\"}' --secret API_KEY node agent.js\n" +
 			"  parallax plugin test --ca ca.pem --token-env AGENT_TOKEN grpcs://agents.example.com:7443",
-		Args:    cli.Args(0, -1, ""),
+		Args: cli.Args(0, -1, ""),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.argv = args
 			return o.run(cmd.Context())

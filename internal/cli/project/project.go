@@ -91,8 +91,8 @@ func fetched(app *cli.App, dir string) bool {
 
 // resolved is a path without links, where it is there.
 func resolved(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target
 	}
 	return path
 }

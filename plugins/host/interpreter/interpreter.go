@@ -99,9 +99,9 @@ func (s *Starter) Level() (sandbox.Level, []string, error) {
 
 func (s *Starter) memory() int64 {
 	if s.Memory > 0 {
-		return s.Memory
+		return s.Memory * stretched
 	}
-	return DefaultMemory
+	return DefaultMemory * stretched
 }
 
 func (s *Starter) cpu() time.Duration {
