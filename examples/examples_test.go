@@ -28,7 +28,7 @@ func TestEveryPatternPassesTheCheck(t *testing.T) {
 	t.Parallel()
 	manifests, err := filepath.Glob("*/parallax.toml")
 	require.NoError(t, err)
-	require.Len(t, manifests, 9)
+	require.Len(t, manifests, 8)
 	for _, m := range manifests {
 		e := parallax(t, ".", "check", filepath.Dir(m))
 		require.Zero(t, e.code, "%s\n%s", e.stderr, e.out)
