@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
@@ -113,7 +114,7 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	etag := `"` + hex.EncodeToString(sum[:8]) + `"`
 	w.Header().Set("ETag", etag)
 	switch {
-	case r.URL.Path != "/index.ndjson" || r.Header.Get("Authorization") != "":
+	case path.Base(r.URL.Path) != "index.ndjson" || r.Header.Get("Authorization") != "":
 		http.NotFound(w, r)
 	case r.Header.Get("If-None-Match") == etag:
 		w.WriteHeader(http.StatusNotModified)

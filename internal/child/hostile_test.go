@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/parallax-run/parallax/internal/child"
 	"github.com/parallax-run/parallax/internal/engine"
 	"github.com/parallax-run/parallax/internal/local"
+	"github.com/parallax-run/parallax/internal/testkit/notebook"
 	"github.com/parallax-run/parallax/runtime"
 )
 
@@ -154,6 +156,28 @@ func TestALiarIsEnded(t *testing.T) {
 			require.Zero(t, a.asked)
 		})
 	}
+}
+
+// TestALiarThatFillsItsMailboxIsEnded: the parent waits for labels, which stand behind what it has no room for.
+func TestALiarThatFillsItsMailboxIsEnded(t *testing.T) {
+	t.Parallel()
+	const fork, alive, labelled = 4, 10, 1
+	start := liar(func(b byte) []byte {
+		all := message(fork, b, 1, 0, 0, 2, 0, 0, 0, labelled, 2)
+		for range 100 {
+			all = append(all, message(alive, b)...)
+		}
+		return all
+	})
+	var worked atomic.Int64
+	p := program(t, func() (*child.Process, error) {
+		p, err := start()
+		p.Worked = func() time.Duration { return time.Duration(worked.Add(int64(time.Second))) }
+		return p, err
+	}, "def main():\n    return 1\n")
+	eng := &local.Engine{Agents: &agents{}, Keep: &notebook.Notebook{}}
+	_, err := eng.Run(t.Context(), engine.Run{ID: "r", Program: p})
+	require.ErrorContains(t, err, "the pattern was ended in its process")
 }
 
 // TestAChildThatEndsIsStartedAgain: a run that comes after one that ended the process has another.

@@ -128,6 +128,7 @@ type process struct {
 	os   *Process
 	out  *sender
 	done chan struct{} // closed when it has ended and all runs know
+	dead chan struct{} // closed when it must end, so that nobody is waited for who may be waiting for it
 	held atomic.Int64  // bytes of messages that are being worked on
 
 	mu       sync.Mutex
@@ -146,7 +147,7 @@ const maxHeld = 192 << 20
 
 func newProcess(os *Process) *process {
 	p := &process{
-		os: os, out: newSender(dated(os.In)), done: make(chan struct{}),
+		os: os, out: newSender(dated(os.In)), done: make(chan struct{}), dead: make(chan struct{}),
 		compiles: make(map[uint64]chan *reader), branches: make(map[uint64]*served), runs: make(map[*running]bool),
 		watch: watch{worked: os.Worked, patience: cmp.Or(os.Patience, patience)},
 	}
@@ -172,6 +173,7 @@ func (p *process) fail(why error) {
 	p.mu.Lock()
 	if p.why == nil {
 		p.why = why
+		close(p.dead)
 	}
 	p.mu.Unlock()
 	p.os.Kill()
@@ -287,7 +289,11 @@ func (p *process) dispatch(r *reader, size int) error {
 	default:
 		return broken("there is no message %d", kind)
 	}
-	b.in <- said{kind, r, size}
+	select {
+	case b.in <- said{kind, r, size}:
+	case <-p.dead: // the branch may wait for what the child says behind this
+		return p.reason()
+	}
 	return nil
 }
 

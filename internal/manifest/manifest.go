@@ -66,6 +66,7 @@ type Agent struct {
 	MaxConcurrency int             // calls at a time; zero means as many as come
 	Rate           Rate            // at which calls begin
 	Dir            string          // working directory, absolute
+	Files          string          // folder in which Command names files, "" for Dir: that of the package that the agent comes from
 	Roles          []string        // of packages that it fills: ROLE of any, or @ALIAS/ROLE of one of [dependencies]
 	Queue          string          // of the workers of a cluster that have it; "" means all. It says nothing on one machine
 	Description    string          // for people

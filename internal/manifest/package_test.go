@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -85,6 +87,27 @@ func TestMistakesInPackagesHaveTheirPlaceAndTheNextStep(t *testing.T) {
 			require.Equal(t, tt.pos, found.Pos, found.Message)
 			require.Contains(t, found.Hint, tt.hint)
 		})
+	}
+}
+
+func TestWhatLeadsOutOfTheProjectIsSeenToDoSo(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"../.ssh": "$WORKSPACE/../.ssh", "$WORKSPACE/..": "$WORKSPACE/..", "$WORKSPACE//a/../../x": "$WORKSPACE/../x", "a/../..": "$WORKSPACE/..",
+		"$WORKSPACE/../$WORKSPACE/x": "$WORKSPACE/../$WORKSPACE/x", "a/../b": "$WORKSPACE/b", "$WORKSPACE": "$WORKSPACE", ".": "$WORKSPACE", "/srv/../etc": "/etc",
+	} {
+		m, err := ParsePackage("x", []byte(strings.Replace(critic, "$WORKSPACE/src", path, 1)), "$WORKSPACE")
+		require.NoError(t, err, path)
+		require.Equal(t, []string{want}, m.Permissions.Read, path)
+		if path == "$WORKSPACE" {
+			continue // no program
+		}
+		p, err := ParsePermissions([]byte(`{"exec":["./`+strings.TrimPrefix(path, "$WORKSPACE/")+`"]}`), "$WORKSPACE")
+		require.NoError(t, err, path)
+		require.Equal(t, strings.Contains(want, ".."), strings.Contains(p.Exec[0], ".."), path)
+		m, err = ParsePackage("x", []byte(strings.Replace(critic, "$WORKSPACE/src", path, 1)), "/work")
+		require.NoError(t, err, path)
+		require.Equal(t, []string{filepath.Join("/", strings.Replace(want, "$WORKSPACE", "work", 1))}, m.Permissions.Read, path)
 	}
 }
 

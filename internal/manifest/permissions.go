@@ -36,7 +36,7 @@ func permissionsOf(t *table, dir string) *Permissions {
 	}
 	for i, program := range p.Exec {
 		if strings.ContainsAny(program, `/\`) {
-			p.Exec[i] = filepath.Clean(below(dir, program))
+			p.Exec[i] = seen(dir, program)
 		}
 	}
 	if v, ok := t.m["memory"]; ok {
@@ -62,15 +62,27 @@ func (t *table) paths(key, dir string) []string {
 		rest, ok := strings.CutPrefix(p, "$WORKSPACE")
 		switch {
 		case ok && (rest == "" || rest[0] == '/'):
-			paths = append(paths, filepath.Join(dir, filepath.FromSlash(rest)))
+			paths = append(paths, seen(dir, strings.TrimLeft(rest, "/")))
 			continue
 		case strings.HasPrefix(p, "$"):
 			t.wrong(key, "there are $WORKSPACE, the folder of this file, and $SCRATCH", "%s: there is no place called %s", key, p)
 			return nil
 		}
-		paths = append(paths, filepath.Clean(below(dir, p)))
+		paths = append(paths, seen(dir, p))
 	}
 	return paths
+}
+
+// seen is a path as seen from dir. Where that only stands for a folder, as $WORKSPACE, what leads out of it can be told from what is in it.
+func seen(dir, path string) string {
+	path = filepath.Clean(filepath.FromSlash(path))
+	switch {
+	case filepath.IsAbs(path):
+		return path
+	case dir == "" || filepath.IsAbs(dir) || path == ".":
+		return filepath.Join(dir, path)
+	}
+	return dir + string(filepath.Separator) + path
 }
 
 // grants gives names of environment variables, some with the server for which they are: NAME@URL.

@@ -120,8 +120,12 @@ func (c *Client) api(host string) string {
 	return c.base(host) + "/api/v3"
 }
 
+// token is that of a host, which nobody else gets: not who stands for it, unless that is on this machine.
 func (c *Client) token(host string) string {
 	if c.Token == nil {
+		return ""
+	}
+	if u, err := url.Parse(c.base(host)); err != nil || u.Host != host && !loopback(u.Hostname()) {
 		return ""
 	}
 	return c.Token(host)
@@ -144,8 +148,8 @@ func NewHTTP() *http.Client {
 			if len(via) > 5 {
 				return errors.New("it redirects too often")
 			}
-			if !allowed(req.URL) {
-				return fmt.Errorf("it redirects to %s, which is not HTTPS", req.URL.Redacted())
+			if !allowed(req.URL) || loopback(req.URL.Hostname()) && !loopback(via[0].URL.Hostname()) {
+				return fmt.Errorf("it redirects to %s, which is not HTTPS, or is this machine", req.URL.Redacted())
 			}
 			return nil
 		},

@@ -102,6 +102,35 @@ func TestATokenStaysWithItsHost(t *testing.T) {
 	require.Empty(t, <-heard)
 }
 
+// A mirror stands for a host and is not that host.
+func TestATokenIsNotForAMirror(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]string{
+		"": "token", "https://github.com": "token", "http://127.0.0.1:80": "token", "https://mirror.example.org": "", "file:///srv/mirror": "",
+	} {
+		c := &Client{Bases: map[string]string{}, Token: func(string) string { return "token" }}
+		if base != "" {
+			c.Bases["github.com"] = base
+		}
+		require.Equal(t, want, c.token("github.com"), base)
+	}
+	c := &Client{Bases: map[string]string{"*": "https://mirror.example.org"}, Token: func(string) string { return "token" }}
+	require.Empty(t, c.token("github.com"))
+}
+
+func TestNobodyElseRedirectsToThisMachine(t *testing.T) {
+	t.Parallel()
+	from := func(address string) *http.Request {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+		require.NoError(t, err)
+		return r
+	}
+	check := NewHTTP().CheckRedirect
+	require.ErrorContains(t, check(from("http://127.0.0.1:80/x"), []*http.Request{from("https://example.org")}), "is this machine")
+	require.NoError(t, check(from("http://127.0.0.1:80/x"), []*http.Request{from("http://127.0.0.1:90")}))
+	require.NoError(t, check(from("https://example.com/x"), []*http.Request{from("https://example.org")}))
+}
+
 func TestCancellingEndsADownload(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -89,7 +89,11 @@ func (w *mirroring) indexes(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := WriteFile(filepath.Join(w.dir, hostFolder(u.Host), filepath.FromSlash(u.Path)), text); err != nil {
+		place := hostFolder(u.Host) + filepath.FromSlash(u.Path)
+		if badName(filepath.ToSlash(place)) != "" {
+			return wrongf(Unsafe, "take it out of [market]", "the index %s cannot be mirrored: its address is no name of a file", at.URL)
+		}
+		if err := WriteFile(filepath.Join(w.dir, place), text); err != nil {
 			return err
 		}
 	}

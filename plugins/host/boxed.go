@@ -115,14 +115,14 @@ func (c command) checkPolicy(shim []string) error {
 	return nil
 }
 
-// absolute gives the words of a sandboxed command, those that are paths below its directory being absolute: it starts elsewhere.
+// absolute gives the words of a sandboxed command, those that are paths below the directory of its files being absolute: it starts elsewhere.
 func (c command) absolute() []string {
 	if c.policy == nil {
 		return c.argv
 	}
 	argv := slices.Clone(c.argv)
 	for i, word := range argv[1:] {
-		if path := filepath.Join(c.dir, word); strings.HasPrefix(word, "."+string(filepath.Separator)) {
+		if path := filepath.Join(c.files, word); strings.HasPrefix(word, "."+string(filepath.Separator)) {
 			if _, err := os.Stat(path); err == nil {
 				argv[i+1] = path
 			}
@@ -135,7 +135,7 @@ func (c command) absolute() []string {
 func (c command) own() []string {
 	var paths []string
 	for _, word := range c.argv[1:] {
-		if filepath.IsAbs(word) && c.dir != "" && strings.HasPrefix(word, filepath.Clean(c.dir)+string(filepath.Separator)) {
+		if filepath.IsAbs(word) && c.files != "" && strings.HasPrefix(word, filepath.Clean(c.files)+string(filepath.Separator)) {
 			paths = append(paths, word)
 		}
 	}

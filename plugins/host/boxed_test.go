@@ -97,6 +97,25 @@ func TestSandboxedAgentReadsWhatIsGranted(t *testing.T) {
 	}
 }
 
+// The words of a package's command name files of the package, and none of the project that uses it.
+func TestWordsOfACommandNameFilesOfItsOwn(t *testing.T) {
+	t.Parallel()
+	project, own := t.TempDir(), t.TempDir()
+	secret := filepath.Join(project, "secret")
+	require.NoError(t, os.WriteFile(secret, []byte("words"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(own, "data"), []byte("words"), 0o644)) //nolint:gosec // it is to be read
+	for _, l := range sandboxed(t)[1:] {
+		h := boxHost(t, l, func(o *host.Options) {
+			a := &o.Agents[0]
+			a.Policy.Read = []string{own}
+			a.Dir, a.Files, a.Command = project, own, append(a.Command, "./secret", secret, "./../"+filepath.Base(project)+"/secret", "./data")
+		})
+		_, err := call(t, h, ask("see "+secret))
+		require.Error(t, err, l)
+		require.Equal(t, `"words"`, answerOf(t, h, "see "+filepath.Join(own, "data")), l)
+	}
+}
+
 // What an agent may not have does not reach it, and what it needs reaches the server: the key on the way out, the rest by the proxy.
 func TestGatewayPutsTheKeyIn(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +19,7 @@ import (
 type command struct {
 	argv    []string
 	dir     string
+	files   string   // where words of argv may name files
 	env     []string // names that the process may see
 	secrets []string // names that its sessions get
 	label   string   // for messages: the agent that asked first
@@ -29,7 +31,7 @@ type command struct {
 }
 
 func (c command) key() string {
-	parts := [][]string{c.argv, {c.dir}, c.env, c.secrets, {c.policy.Key()}}
+	parts := [][]string{c.argv, {c.dir, c.files}, c.env, c.secrets, {c.policy.Key()}}
 	for _, g := range c.gateways {
 		parts = append(parts, []string{g.Secret, g.Target, g.Header, g.Prefix})
 	}
@@ -76,6 +78,7 @@ func (h *Host) commandOf(cfg AgentConfig) (command, error) {
 	c := command{
 		argv:    cfg.Command,
 		dir:     cfg.Dir,
+		files:   cmp.Or(cfg.Files, cfg.Dir),
 		env:     slices.Sorted(slices.Values(cfg.Env)),
 		secrets: slices.Sorted(slices.Values(cfg.Secrets)),
 		label:   cfg.Name,
@@ -89,7 +92,7 @@ func (h *Host) commandOf(cfg AgentConfig) (command, error) {
 		if len(cfg.Command) == 0 {
 			return c, &StartError{Agent: cfg.Name, Problem: "has neither `use` nor `command`", Hint: "say what it is in parallax.toml"}
 		}
-		path, err := findProgram(cfg.Command[0], cfg.Dir)
+		path, err := findProgram(cfg.Command[0], c.files)
 		if err != nil {
 			return c, &StartError{Agent: cfg.Name, Problem: err.Error(), Hint: "check `command` in parallax.toml", Cause: err}
 		}

@@ -71,6 +71,7 @@ type AgentConfig struct {
 	MaxConcurrency int           // calls at a time; zero means as many as the agent itself allows
 	Idempotent     bool          // the project vouches that calls may be repeated
 	Dir            string        // where the agent works and Command is looked up; "" means the current directory
+	Files          string        // where Command is looked up instead, if not "": the folder of a package, whose words name none of Dir
 
 	// Policy is what the agent may do. Nil means that it is not sandboxed; in-process agents never are.
 	Policy *sandbox.Policy

@@ -108,7 +108,7 @@ func fromPackage(app *cli.App, packages *market.Packages, a *manifest.Agent, ali
 	if err != nil {
 		return err
 	}
-	a.Use, a.Command = manifest.Plugin, found.Command
+	a.Use, a.Command, a.Files = manifest.Plugin, found.Command, found.Dir
 	if a.Permissions == nil {
 		a.Permissions = found.Permissions
 	}

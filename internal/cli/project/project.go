@@ -328,7 +328,7 @@ func Secrets(app *cli.App, a *manifest.Agent) []string {
 func config(app *cli.App, a *manifest.Agent) host.AgentConfig {
 	c := host.AgentConfig{
 		Name: a.Name, Use: a.Use, Command: a.Command, Config: json.RawMessage(a.Config), Secrets: Secrets(app, a), Env: a.Env,
-		Capabilities: a.Capabilities, Timeout: a.Timeout, MaxConcurrency: a.MaxConcurrency, Dir: a.Dir,
+		Capabilities: a.Capabilities, Timeout: a.Timeout, MaxConcurrency: a.MaxConcurrency, Dir: a.Dir, Files: a.Files,
 	}
 	if a.Use == manifest.Plugin {
 		c.Use = ""
