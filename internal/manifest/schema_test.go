@@ -145,7 +145,8 @@ func decoded(t *testing.T, text string) any {
 	return v
 }
 
-var tomlBlock = regexp.MustCompile("(?ms)^```toml[^\n]*\n(.*?)^```$")
+// tomlBlock is one of a manifest, or a piece of one; those of the settings of a user say so.
+var tomlBlock = regexp.MustCompile("(?ms)^```toml(?:| [^c\n][^\n]*)\n(.*?)^```$")
 
 func TestExamplesFollowTheSchema(t *testing.T) {
 	t.Parallel()

@@ -58,6 +58,7 @@ type Indexes struct {
 	Now    func() time.Time  // nil means time.Now
 
 	fresh *Catalogue // once they were asked
+	lacks error      // what that came to, where not all could be had
 	notes []Note
 	read  bool // notes were
 }
@@ -88,7 +89,7 @@ func (x *Indexes) file(at IndexAt, name string) string {
 // what is kept of it, and says so. The error is about those of which nothing is known; the rest is there all the same.
 func (x *Indexes) Fresh(ctx context.Context) (*Catalogue, error) {
 	if x.fresh != nil {
-		return x.fresh, nil
+		return x.fresh, x.lacks
 	}
 	c := &Catalogue{}
 	var errs []error
@@ -103,10 +104,8 @@ func (x *Indexes) Fresh(ctx context.Context) (*Catalogue, error) {
 		}
 		c.docs = append(c.docs, listed{at, doc})
 	}
-	if x.read = false; len(errs) == 0 {
-		x.fresh = c
-	}
-	return c, errors.Join(errs...)
+	x.read, x.fresh, x.lacks = false, c, errors.Join(errs...)
+	return x.fresh, x.lacks
 }
 
 // ask gives an index, from its host or from what is kept.
@@ -137,7 +136,11 @@ func nothingKept(at IndexAt, err error) error {
 	if ok {
 		code = e.Code
 	}
-	return &Error{Code: code, Message: fmt.Sprintf("%v; nothing is kept of the index %s", err, at.URL), Hint: hint, Cause: err}
+	of := "the index " + at.URL
+	if strings.Contains(err.Error(), at.URL) {
+		of = "it"
+	}
+	return &Error{Code: code, Message: fmt.Sprintf("%v; nothing is kept of %s", err, of), Hint: hint, Cause: err}
 }
 
 // fetch asks the host of an index. old is what is kept of it, or nil.
@@ -154,7 +157,7 @@ func (x *Indexes) fetch(ctx context.Context, at IndexAt, old *index.Document, wa
 		return old, x.put(at, was)
 	}
 	if e, ok := errors.AsType[*statusError](err); ok {
-		return nil, wrongf(Network, "check its address", "the index %s cannot be had: its host answered %d", at.URL, e.code)
+		return nil, wrongf(Network, withoutIndex, "the index %s cannot be had: its host answered %d", at.URL, e.code)
 	}
 	if err != nil {
 		return nil, err
@@ -170,6 +173,9 @@ func (x *Indexes) fetch(ctx context.Context, at IndexAt, old *index.Document, wa
 	now.Built, now.Sum = doc.Built, sumOf(text)
 	return doc, x.keep(at, doc, text, now)
 }
+
+// withoutIndex is the next step where an index is not, or not yet, at its address.
+const withoutIndex = "take packages by their source, such as github.com/owner/repo, or name another index in PARALLAX_INDEX; off is none"
 
 // parseIndex reads an index and checks who signed it.
 func parseIndex(at IndexAt, text []byte) (*index.Document, error) {

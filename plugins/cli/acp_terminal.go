@@ -99,12 +99,16 @@ func (t *talk) openTerminal(ctx context.Context, p acp.CreateTerminalRequest) (a
 		return r, acp.NewInvalidParams("command is required")
 	}
 	line := strings.Join(append([]string{p.Command}, p.Args...), " ")
-	if !has(t.config.Allow, acp.ToolKindExecute) && !t.consent(ctx, "run "+line, map[string]any{"command": p.Command, "args": p.Args, "dir": dir}) {
-		return r, acp.NewInvalidRequest("a person refused to let it run " + line)
-	}
+	about := map[string]any{"command": p.Command, "args": p.Args, "dir": dir}
 	env := slices.Clip(t.config.environ)
+	if len(p.Env) > 0 {
+		about["env"] = p.Env // it can make another program of the command
+	}
 	for _, v := range p.Env {
 		env = append(env, v.Name+"="+v.Value)
+	}
+	if !has(t.config.Allow, acp.ToolKindExecute) && !t.consent(ctx, "run "+line, about) {
+		return r, acp.NewInvalidRequest("a person refused to let it run " + line)
 	}
 	cmd := &process.Command{Argv: append([]string{p.Command}, p.Args...), Dir: dir, Env: env}
 	term := &terminal{ended: make(chan struct{}), limit: defaultShown}

@@ -205,6 +205,7 @@ func TestTerminalsRunInTheDirectoryAndEndWithTheCall(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(r.Output), "-32600")
 	require.Contains(t, r.Asked[0].Prompt, "run touch x")
+	require.Contains(t, string(r.Asked[0].Context), `"name":"ASKED"`, "what would become another command is seen")
 }
 
 func TestACancelledConversationIsToldFirst(t *testing.T) {

@@ -209,7 +209,7 @@ func (s *scripted) tool(ctx context.Context) (string, error) {
 }
 
 func (s *scripted) run(ctx context.Context, argv []string) (string, error) {
-	c, err := s.conn.CreateTerminal(ctx, acp.CreateTerminalRequest{SessionId: "s1", Command: argv[0], Args: argv[1:], OutputByteLimit: new(4)})
+	c, err := s.conn.CreateTerminal(ctx, acp.CreateTerminalRequest{SessionId: "s1", Command: argv[0], Args: argv[1:], Env: []acp.EnvVariable{{Name: "ASKED", Value: "for"}}, OutputByteLimit: new(4)})
 	if err != nil {
 		return "", err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -77,6 +78,19 @@ func (c command) refused(err error) *StartError {
 		hint += "; a lower level is granted with sandbox = \"basic\" under its permissions"
 	}
 	return &StartError{Agent: c.label, Problem: err.Error(), Hint: hint, Cause: err}
+}
+
+// absent is the next step where a sandbox could not be closed because a path that is granted does not exist, else "".
+func (c command) absent() string {
+	if c.policy == nil {
+		return ""
+	}
+	for _, path := range slices.Concat(c.policy.Read, c.policy.Write) {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return "there is no " + path + ": make it, or take it out of the permissions"
+		}
+	}
+	return ""
 }
 
 // checkPolicy refuses what a policy does not allow before anything starts.

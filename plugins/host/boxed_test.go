@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -163,6 +164,9 @@ func TestSandboxFailsClosed(t *testing.T) {
 		h := boxHost(t, l, func(o *host.Options) { o.Agents[0].Policy.Read = []string{"/not/there"} })
 		err := h.Start(t.Context(), "a")
 		require.EqualError(t, err, `agent "a": the sandbox could not be closed, landlock: open /not/there: no such file or directory`, l)
+		start, ok := errors.AsType[*host.StartError](err)
+		require.True(t, ok)
+		require.Equal(t, "there is no /not/there: make it, or take it out of the permissions", start.Hint)
 	}
 	h := boxHost(t, sandbox.Basic, func(o *host.Options) { o.Shim = []string{"/bin/false"} })
 	require.ErrorContains(t, h.Start(t.Context(), "a"), "the sandbox could not be closed, ")

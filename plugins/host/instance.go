@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -191,7 +192,7 @@ func (i *instance) failed(err error) *StartError {
 	e := &StartError{Agent: label, Cause: err, Hint: "try its command by hand: " + strings.Join(i.proc.cmd.argv, " ")}
 	if i.runner != nil && i.runner.refused != nil {
 		e.Cause = i.runner.refused
-		e.Problem, e.Hint = i.scrub.clean(i.runner.refused.Error()), "parallax doctor says what this machine gives"
+		e.Problem, e.Hint = i.scrub.clean(i.runner.refused.Error()), cmp.Or(i.proc.cmd.absent(), "parallax doctor says what this machine gives")
 		if i.wordless() {
 			e.Problem, e.Stderr = fmt.Sprintf("%s (%s)", e.Problem, i.runner.state), i.lastWords()
 		}

@@ -38,7 +38,7 @@ func (o *options) keygen(name string) error {
 	path := o.path(name)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return cli.Usagef("name another file; a key that is lost cannot be made again", "%s is there already", name)
+		return cli.Usagef(publicOf(path)+"name another file for a new one; a key that is lost cannot be made again", "%s is there already", name)
 	}
 	if err != nil {
 		return cli.Usagef("give a path that can be written", "%v", err)
@@ -51,4 +51,18 @@ func (o *options) keygen(name string) error {
 	fmt.Fprintf(o.app.Err, "%s: the private key %s; keep it secret, and keep a copy\n", name, index.KeyID(public))
 	_, err = fmt.Fprintln(o.app.Out, index.KeyText(public))
 	return err
+}
+
+// publicOf tells the public key of the private one at path, for whoever made it a second time into the same files.
+func publicOf(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	key, err := index.ParsePrivate(text)
+	if err != nil {
+		return ""
+	}
+	public, _ := key.Public().(ed25519.PublicKey)
+	return "its public key is " + index.KeyText(public) + "; "
 }

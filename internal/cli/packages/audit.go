@@ -38,6 +38,10 @@ func (o *auditOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(lock.Packages) == 0 {
+		fmt.Fprintln(o.app.Err, noPackages)
+		return nil
+	}
 	m, err := o.listed()
 	if err != nil {
 		return err

@@ -130,7 +130,7 @@ func (o *listOptions) print(all []listed) error {
 		return err
 	}
 	if len(all) == 0 && !o.json {
-		fmt.Fprintln(o.app.Err, "no packages: parallax add github.com/owner/repo")
+		fmt.Fprintln(o.app.Err, noPackages)
 	}
 	_, err := table.WriteTo(o.app.Out)
 	return err

@@ -20,6 +20,8 @@ type options struct {
 	app      *cli.App
 	yes      bool
 	verified bool // wanted of all packages
+
+	made *market.Market // the one of this command, which asks the index once
 }
 
 func (o *options) flags(cmd *cobra.Command) {
@@ -27,14 +29,21 @@ func (o *options) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.verified, "require-verified", false, "refuse packages unless it is verified that their own repository built them")
 }
 
-// market makes what installs.
+// noPackages is told where a project has none.
+const noPackages = "no packages: parallax add github.com/owner/repo"
+
+// market is what installs.
 func (o *options) market() (*market.Market, error) {
+	if o.made != nil {
+		return o.made, nil
+	}
 	m, err := project.Market(o.app)
 	if err != nil {
 		return nil, err
 	}
 	m.Consent = consenter{o.app, o.yes}.ask
 	m.RequireVerified = m.RequireVerified || o.verified
+	o.made = m
 	return m, nil
 }
 

@@ -49,6 +49,11 @@ func (o *options) remove(ctx context.Context, aliases []string) error {
 			if of, ok := a.Installed(); ok && of == alias {
 				return cli.Usagef("remove [agents."+a.Name+"] first", "agent %q uses @%s", a.Name, alias)
 			}
+			for _, role := range a.Roles {
+				if strings.HasPrefix(role, "@"+alias+"/") {
+					return cli.Usagef(fmt.Sprintf("remove %q from its roles first", role), "agent %q fills a role of @%s", a.Name, alias)
+				}
+			}
 		}
 		edits = append(edits, market.Edit{Alias: alias})
 	}

@@ -3,6 +3,7 @@ package project
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -236,6 +237,9 @@ func OpenPackage(ctx context.Context, app *cli.App, name, agentsFile string) (*P
 		return packages, nil
 	}
 	loaded, err := pattern.Load(tree.Dir, app.Environment(), opts)
+	if _, ok := errors.AsType[*pattern.PathError](err); ok {
+		return nil, cli.Usagef("parallax add "+ref.Source+" in a project, and load it from a pattern", "%s has nothing to run: no main.star, and no other file named as main under [project] in its parallax.toml", ref)
+	}
 	if err != nil {
 		return nil, err
 	}

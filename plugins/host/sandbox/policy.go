@@ -85,6 +85,9 @@ func (p *Policy) Check() error {
 const leastMemory = 16 << 20
 
 func checkPath(what, path string) error {
+	if what == "exec" && filepath.Base(path) == path {
+		return fmt.Errorf("exec: there is no program %s in PATH", path)
+	}
 	if !filepath.IsAbs(path) {
 		return fmt.Errorf("%s: %s is not an absolute path", what, path)
 	}

@@ -7,8 +7,12 @@ import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, unli
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import grpc from '@grpc/grpc-js';
-import protoLoader from '@grpc/proto-loader';
+
+const [{ default: grpc }, { default: protoLoader }] = await Promise.all([import('@grpc/grpc-js'), import('@grpc/proto-loader')]).catch((missing) => {
+  if (missing.code !== 'ERR_MODULE_NOT_FOUND') throw missing;
+  console.error(`${missing.message}: install what package-lock.json names: npm ci --ignore-scripts`);
+  process.exit(1);
+});
 
 const { status } = grpc;
 const inlineBytes = 256 << 10; // of a value; a larger one is a blob
