@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"golang.org/x/mod/semver"
 
@@ -155,13 +156,23 @@ func packageOf(t *table) Package {
 	if p.Kind != "" && p.Kind != KindAgent && p.Kind != KindPattern {
 		t.wrong("kind", `write kind = "pattern" or kind = "agent"`, "kind is %q", p.Kind)
 	}
-	if strings.ContainsAny(p.Description, "\r\n") {
-		t.wrong("description", "keep it to one line", "description has several lines")
-	}
+	t.shown("description", p.Description)
 	if p.License != "" && !licenseName().MatchString(p.License) {
 		t.wrong("license", `write its SPDX name: license = "Apache-2.0"`, "license is %q", p.License)
 	}
 	return p
+}
+
+// shown refuses words that a person is shown in a line and that would steer a terminal.
+func (t *table) shown(key string, words ...string) {
+	for _, s := range words {
+		switch {
+		case strings.ContainsAny(s, "\r\n"):
+			t.wrong(key, "keep it to one line", "%s has several lines", key)
+		case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }):
+			t.wrong(key, "keep it to plain text", "%s has characters that cannot be seen", key)
+		}
+	}
 }
 
 // version gives a version that is written without its v, with it.
@@ -248,6 +259,8 @@ func rolesOf(t *table) []Role {
 		role := t.table(name)
 		role.only("description", "capabilities")
 		r := Role{Name: name, Description: role.text("description"), Capabilities: role.texts("capabilities")}
+		role.shown("description", r.Description)
+		role.shown("capabilities", r.Capabilities...)
 		slices.Sort(r.Capabilities)
 		roles = append(roles, r)
 	}

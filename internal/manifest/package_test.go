@@ -111,6 +111,23 @@ func TestWhatLeadsOutOfTheProjectIsSeenToDoSo(t *testing.T) {
 	}
 }
 
+func TestWordsOfAPackageDoNotSteerATerminal(t *testing.T) {
+	t.Parallel()
+	const head = "[package]\nname = \"a/b\"\nkind = \"pattern\"\nversion = \"1.0.0\"\n"
+	for text, want := range map[string]string{
+		`description = "a\u001b[2Jb"`:                     "description has characters that cannot be seen",
+		`description = "a\u202eb"`:                        "description has characters that cannot be seen",
+		"[roles.x]\ndescription = \"a\\u009bb\"":          "description has characters that cannot be seen",
+		"[roles.x]\ndescription = \"a\\nb\"":              "description has several lines",
+		"[roles.x]\ncapabilities = [\"a\", \"\\u001bb\"]": "capabilities has characters that cannot be seen",
+	} {
+		_, err := ParsePackage("x", []byte(head+text+"\n"), "/w")
+		require.ErrorContains(t, err, want, text)
+	}
+	_, err := ParsePackage("x", []byte(head+"description = \"Prüft, ob 数 stimmt\"\n"), "/w")
+	require.NoError(t, err)
+}
+
 func TestAFetchedPackageBringsNoAgents(t *testing.T) {
 	t.Parallel()
 	_, err := ParsePackage("x", []byte("[package]\nname = \"a/b\"\nkind = \"pattern\"\nversion = \"1.0.0\"\n[agents.x]\nuse = \"exec\"\ncommand = [\"rm\"]\n"), "/w")
