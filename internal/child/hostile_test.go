@@ -180,6 +180,56 @@ func TestALiarThatFillsItsMailboxIsEnded(t *testing.T) {
 	require.ErrorContains(t, err, "the pattern was ended in its process")
 }
 
+// stubborn says that a branch works, again and again, from when it is set.
+type stubborn struct {
+	io.Reader
+
+	branch, ended atomic.Int32
+	rest          []byte
+}
+
+func (s *stubborn) Read(b []byte) (int, error) {
+	const alive = 10
+	for len(s.rest) == 0 {
+		if s.ended.Load() != 0 {
+			return 0, io.EOF
+		}
+		if branch := s.branch.Load(); branch != 0 {
+			s.rest = message(alive, byte(branch))
+		} else if n, err := s.Reader.Read(b); n > 0 || err != nil {
+			return n, err
+		}
+	}
+	n := copy(b, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
+}
+
+// TestALiarThatDoesNotStopIsEnded: it works and works when its run was cancelled long ago.
+func TestALiarThatDoesNotStopIsEnded(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var s stubborn
+	start := liar(func(b byte) []byte {
+		s.branch.Store(int32(b))
+		cancel()
+		return nil
+	})
+	var worked atomic.Int64
+	p := program(t, func() (*child.Process, error) {
+		p, err := start()
+		s.Reader, p.Out = p.Out, &s
+		kill := p.Kill
+		p.Kill = func() { s.ended.Store(1); kill() }
+		p.Worked = func() time.Duration { return time.Duration(worked.Add(int64(time.Millisecond))) }
+		return p, err
+	}, "def main():\n    return 1\n")
+	eng := &local.Engine{Agents: &agents{}}
+	_, err := eng.Run(ctx, engine.Run{ID: "r", Program: p})
+	require.ErrorContains(t, err, "it did not stop when it was told to")
+}
+
 // TestAChildThatEndsIsStartedAgain: a run that comes after one that ended the process has another.
 func TestAChildThatEndsIsStartedAgain(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/parallax-run/parallax/runtime"
 )
@@ -114,10 +115,11 @@ type served struct {
 	run    *running
 	id     uint64
 	fx     runtime.Effects
-	in     chan said   // closed when the child has ended
-	silent atomic.Bool // it is not the child's turn
-	told   bool        // that it must stop
-	lost   bool        // the child has ended
+	in     chan said     // closed when the child has ended
+	silent atomic.Bool   // it is not the child's turn
+	told   bool          // that it must stop
+	until  time.Duration // the process's own time by which it must have
+	lost   bool          // the child has ended
 
 	mu     sync.Mutex
 	groups map[uint64]*forked
@@ -207,10 +209,16 @@ func (b *served) receive() (m said, ok bool) {
 // checkpoint is that of the branch, which computes: the child goes on and is told when it must stop.
 func (b *served) checkpoint() {
 	err := b.fx.Checkpoint()
-	if err == nil || b.told {
+	if err == nil {
 		return
 	}
-	b.told = true
+	if b.told {
+		if b.p.watch.over(b.until) {
+			b.p.fail(broken("it did not stop when it was told to"))
+		}
+		return
+	}
+	b.told, b.until = true, b.p.watch.deadline()
 	e, ok := errors.AsType[*runtime.Error](err)
 	if !ok {
 		e = runtime.ErrCancelled()

@@ -113,3 +113,16 @@ func (w *watch) late() error {
 	}
 	return nil
 }
+
+// deadline is the process's own time after which a branch that was told to stop has not. It says something or stops far sooner.
+func (w *watch) deadline() time.Duration {
+	if w.worked == nil {
+		return 0
+	}
+	return w.worked() + w.patience
+}
+
+// over says whether a deadline is over. Where nobody knows the process's own time it never is.
+func (w *watch) over(deadline time.Duration) bool {
+	return w.worked != nil && w.worked() > deadline
+}
