@@ -50,11 +50,15 @@ const (
 // Everything is judged by the archive's table before the first byte is written, and no file may be larger than that says. One folder around
 // all files is left out.
 func unpack(archive, dir string, b Bounds) (sum string, err error) {
-	z, err := zip.OpenReader(archive)
+	f, err := os.Open(archive)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	z, err := table(f)
 	if err != nil {
 		return "", wrongf(Unsafe, "", "the archive cannot be read: %w", err)
 	}
-	defer z.Close()
 	z.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser { return flate.NewReader(bufio.NewReaderSize(r, chunk/8)) })
 	files, err := judged(z.File, b)
 	if err != nil {
@@ -70,6 +74,38 @@ func unpack(archive, dir string, b Bounds) (sum string, err error) {
 		return "", err
 	}
 	return treeSum(sums), nil
+}
+
+// maxTable is how many bytes the table of an archive may have: more than that of the most files that there may be, with names of a usual length.
+const maxTable = 8 << 20
+
+// table reads the table of an archive, which the library keeps in memory, whatever it says of its own length.
+func table(f *os.File) (*zip.Reader, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	r := &opening{ReaderAt: f, left: maxTable}
+	z, err := zip.NewReader(r, info.Size())
+	r.left = -1
+	return z, err
+}
+
+// opening reads no more than is left, while that is not negative.
+type opening struct {
+	io.ReaderAt
+
+	left int64
+}
+
+func (o *opening) ReadAt(b []byte, at int64) (int, error) {
+	if o.left >= 0 {
+		if o.left -= int64(len(b)); o.left < 0 {
+			o.left = 0
+			return 0, fmt.Errorf("its table has more than %d MiB", maxTable>>20)
+		}
+	}
+	return o.ReaderAt.ReadAt(b, at)
 }
 
 // atOnce is how many files are unpacked at the same time: each waits for the disk, and the disk takes them together.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -135,6 +136,16 @@ func TestTooManyFiles(t *testing.T) {
 	}
 	_, err := unpack(archiveOf(t, list...), t.TempDir(), Bounds{Files: 10, Bytes: 1 << 20, Ratio: 10})
 	require.ErrorContains(t, err, "more than 10 entries")
+}
+
+func TestATableThatIsTooLargeIsNotRead(t *testing.T) {
+	t.Parallel()
+	list := make([]item, 40_000)
+	for i := range list {
+		list[i].name = strings.Repeat("x", 200) + strconv.Itoa(i) + "/"
+	}
+	_, err := unpack(archiveOf(t, list...), t.TempDir(), Bounds{Files: 1 << 30, Bytes: 1 << 30, Ratio: 10})
+	require.ErrorContains(t, err, "the archive cannot be read: its table has more than 8 MiB")
 }
 
 // An archive's table may say something else than what follows.

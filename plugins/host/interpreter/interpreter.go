@@ -136,10 +136,16 @@ func (s *Starter) start(level sandbox.Level) (*child.Process, error) {
 func emptyDir() (string, error) {
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("parallax-empty-%d", os.Getuid()))
 	err := os.Mkdir(dir, 0o700)
-	if errors.Is(err, os.ErrExist) {
-		err = nil
+	if !errors.Is(err, os.ErrExist) {
+		return dir, err
 	}
-	return dir, err
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
+		return "", fmt.Errorf("%s is to be an empty folder of this user's: remove it", dir)
+	}
+	if _, err := os.ReadDir(dir); err != nil { // another user made it
+		return "", fmt.Errorf("%s is to be an empty folder of this user's: %w", dir, err)
+	}
+	return dir, nil
 }
 
 // running is a process that was started.
