@@ -134,7 +134,7 @@ func early(ctx context.Context, why error) (context.Context, context.CancelFunc)
 		return ctx, func() {}
 	}
 	left := time.Until(at)
-	return context.WithTimeoutCause(ctx, left-min(left/10, process.Grace), why)
+	return context.WithTimeoutCause(ctx, left-min(left/5, 3*process.Grace), why) // a program may take one of them to end
 }
 
 // open settles how the server is reached.
