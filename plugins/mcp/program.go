@@ -37,7 +37,7 @@ func (p *program) dial(ctx context.Context) (line, error) {
 	go func() {
 		defer close(r.done)
 		r.state, r.err = cmd.Run(ctx)
-		r.alone = !r.in.closed.Load()
+		r.alone = r.in.lost.Load() || !r.in.closed.Load()
 		_ = in.CloseWithError(io.ErrClosedPipe)
 		_ = out.Close()
 	}()
@@ -100,11 +100,20 @@ func (r *running) broken() error {
 		WithHint("it is started again for the next call; run it by hand to see why")
 }
 
-// input is a program's standard input, which knows whether it was closed.
+// input is a program's standard input, which knows whether it was closed, and whether the program had gone before.
 type input struct {
 	*io.PipeWriter
 
-	closed atomic.Bool
+	closed, lost atomic.Bool
+}
+
+// Write implements io.Writer.
+func (i *input) Write(b []byte) (int, error) {
+	n, err := i.PipeWriter.Write(b)
+	if err != nil && !i.closed.Load() {
+		i.lost.Store(true)
+	}
+	return n, err
 }
 
 // Close implements io.Closer.

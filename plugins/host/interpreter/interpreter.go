@@ -203,7 +203,8 @@ func (r *running) explain(exit *exec.ExitError) error {
 	}
 	said := r.last.String()
 	switch {
-	case strings.Contains(said, "out of memory"), strings.Contains(said, "cannot allocate memory"), strings.Contains(said, "pthread_create failed"):
+	case strings.Contains(said, "out of memory"), strings.Contains(said, "cannot allocate memory"), strings.Contains(said, "pthread_create failed"),
+		strings.HasPrefix(said, "SIGSEGV:"): // in Go's own runtime, not in what it runs: the collector of Go 1.26 when it gets none
 		return tooMuch("it used more than %d MiB of memory", r.memory>>20)
 	case strings.Contains(said, "stack overflow"), strings.Contains(said, "stack exceeds"):
 		return tooMuch("its values or calls are nested too deeply")
